@@ -1,0 +1,83 @@
+"""The two shipped networks: ``res_unet`` (ResNet-50) and ``res_unet_lite`` (MobileNetV2).
+
+Source: DESIGN section 7; RECOGNITION sections 6, 7 and 9. Parameters at three classes: 28.5 M and 6.6 M.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from segmentation_core.models.decoder import Decoder, StemSkip, pad_to_stride
+from segmentation_core.models.torchvision_compat import import_torchvision_models
+
+__all__ = ["ResUNet", "ResUNetLite"]
+
+_RES_CHANNELS = (128, 128, 64, 64, 32)
+_LITE_CHANNELS = (256, 128, 64, 32, 16)
+# Last MobileNetV2 block before each reduction: strides 2, 4, 8, 16, 32.
+_LITE_TAPS = (1, 3, 6, 13, 18)
+
+
+class ResUNet(nn.Module):
+    """ResNet-50 v1.5 encoder (torchvision) with the light decoder.
+
+    Parameters
+    ----------
+    classes : int
+        Classes K, background included.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        backbone = import_torchvision_models().resnet50(weights=None)
+        self.stem = StemSkip()
+        self.conv1, self.bn1, self.relu, self.maxpool = (
+            backbone.conv1,
+            backbone.bn1,
+            backbone.relu,
+            backbone.maxpool,
+        )
+        self.layer1, self.layer2 = backbone.layer1, backbone.layer2
+        self.layer3, self.layer4 = backbone.layer3, backbone.layer4
+        self.decoder = Decoder((64, 256, 512, 1024, 2048), _RES_CHANNELS, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map a normalised picture (N, 3, H, W), any H and W, to logits (N, K, H, W)."""
+        height, width = x.shape[-2:]
+        x = pad_to_stride(x)
+        half = self.relu(self.bn1(self.conv1(x)))
+        quarter = self.layer1(self.maxpool(half))
+        eighth = self.layer2(quarter)
+        sixteenth = self.layer3(eighth)
+        features = (half, quarter, eighth, sixteenth, self.layer4(sixteenth))
+        logits: Tensor = self.decoder(features, self.stem(x))
+        return logits[..., :height, :width]
+
+
+class ResUNetLite(nn.Module):
+    """MobileNetV2 encoder (torchvision) with a light decoder, for computers without a GPU.
+
+    Parameters
+    ----------
+    classes : int
+        Classes K, background included.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.stem = StemSkip()
+        self.features = import_torchvision_models().mobilenet_v2(weights=None).features
+        self.decoder = Decoder((16, 24, 32, 96, 1280), _LITE_CHANNELS, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map a normalised picture (N, 3, H, W), any H and W, to logits (N, K, H, W)."""
+        height, width = x.shape[-2:]
+        x = pad_to_stride(x)
+        taps: list[Tensor] = []
+        feature = x
+        for index, layer in enumerate(self.features):
+            feature = layer(feature)
+            if index in _LITE_TAPS:
+                taps.append(feature)
+        logits: Tensor = self.decoder(taps, self.stem(x))
+        return logits[..., :height, :width]

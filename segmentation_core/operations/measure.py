@@ -1,0 +1,111 @@
+"""Vectors and elements to statistics per element."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+
+from segmentation_core.errors import ParameterError
+from segmentation_core.export.csv_table import write_csv
+from segmentation_core.statistics.elements import (
+    WHOLE_IMAGE,
+    Elements,
+    load_elements,
+    load_exclusions,
+    require_contact,
+)
+from segmentation_core.statistics.layers import Selection, tally_layers
+from segmentation_core.statistics.outlines import named, polygon_parts
+from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
+from segmentation_core.statistics.regions import assessed_regions, overlapping
+from segmentation_core.statistics.tally import Tally
+from segmentation_core.statistics.vectorfile import VectorFile, open_vectors
+
+__all__ = ["measure"]
+
+
+def measure(
+    vectors: str | Path,
+    elements: str | Path | None,
+    id_field: str | None,
+    out_csv: str | Path,
+    *,
+    exclude: str | Path | None = None,
+) -> dict[str, Any]:
+    """Measure vectors per element and write the table as CSV.
+
+    Parameters
+    ----------
+    vectors : path-like
+        What `vectorise` wrote.
+    elements : path-like or None
+        Layer of building elements; None measures one element, ``image``, the valid pixels.
+    id_field : str or None
+        Field with the elements' ids.
+    out_csv : path-like
+        Table to write, one row per element that has assessed pixels.
+    exclude : path-like or None
+        Layer of areas to leave out.
+
+    Returns
+    -------
+    dict
+        ``elements`` (list of rows), ``totals`` and ``run`` (inputs, method version, notes).
+
+    Raises
+    ------
+    VectorError, ElementsError, CrsError, ParameterError, DiskFullError
+        See `segmentation_core.errors`.
+    """
+    if elements is not None and not id_field:
+        raise ParameterError("elements need the name of their id field", remedy="Give --id-field")
+    with open_vectors(vectors) as source:
+        assessed, notes = _assessed(source, exclude)
+        ids, outlines, more_notes = _elements(source, elements, id_field, assessed)
+        regions = assessed_regions(outlines, assessed)
+        tally = Tally(ids)
+        tally.add_assessed(regions.areas * source.metres_per_unit**2)
+        tally_layers(Selection(source.connection), regions, source.metres_per_unit, tally)
+        run = {"vectors": str(vectors), **source.run}
+    notes += more_notes
+    unassessed = [name for name, row in zip(ids, tally.rows(), strict=True) if not row["assessed_m2"]]
+    if unassessed and outlines is not None:
+        notes.append(f"no assessed pixel in {named(unassessed)}: left out")
+    rows = [
+        {"elem_id": name, **row}
+        for name, row in zip(ids, tally.rows(), strict=True)
+        if row["assessed_m2"] or outlines is None
+    ]
+    header = ["elem_id", *(q.code for q in QUANTITIES)]
+    write_csv(Path(out_csv), header, ([row[code] for code in header] for row in rows))
+    run |= {
+        "elements": None if elements is None else str(elements),
+        "id_field": id_field,
+        "exclude": None if exclude is None else str(exclude),
+        "statistics_version": METHOD_VERSION,
+        "table": str(out_csv),
+        "notes": notes,
+    }
+    return {"elements": rows, "totals": tally.totals(), "run": run}
+
+
+def _assessed(source: VectorFile, exclude: str | Path | None) -> tuple[Any, list[str]]:
+    assessed = source.assessed()
+    if exclude is None:
+        return assessed, []
+    excluded, notes = load_exclusions(exclude, source.crs_wkt)
+    return polygon_parts(shapely.difference(assessed, excluded)), list(notes)
+
+
+def _elements(
+    source: VectorFile, elements: str | Path | None, id_field: str | None, assessed: Any
+) -> tuple[tuple[str, ...], Any, list[str]]:
+    if elements is None or id_field is None:
+        return (WHOLE_IMAGE,), None, []
+    loaded: Elements = load_elements(elements, id_field, source.crs_wkt)
+    require_contact(loaded, shapely.box(*shapely.bounds(assessed)), elements)
+    touching = np.asarray(loaded.geometries)
+    return loaded.ids, touching, [*loaded.notes, *overlapping(loaded.ids, touching)]

@@ -1,0 +1,93 @@
+"""Measure the layers of loss polygons, crack areas and crack lines over regions, in one pass each."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation_core.statistics.features import FeatureChunk, stream_features
+from segmentation_core.statistics.regions import Parts, Regions
+from segmentation_core.statistics.tally import Tally
+
+__all__ = ["Placed", "Selection", "tally_layers"]
+
+_KEY_SHIFT = 44
+"""Bits kept for a connected crack's number (a pixel's index) below the orthophoto's."""
+
+Placed = Callable[[str, FeatureChunk, NDArray[np.int64]], None]
+"""Receives a layer's name, a chunk, and per feature the region that holds most of it (-1: none)."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which features of a GeoPackage are measured.
+
+    Attributes
+    ----------
+    connection : sqlite3 connection
+    where : str
+        SQL condition on the feature layers.
+    parameters : tuple
+        Fill its placeholders.
+    raster_key : int
+        Tells apart rasters whose connected cracks are numbered alike.
+    """
+
+    connection: sqlite3.Connection
+    where: str = "1"
+    parameters: Sequence[Any] = ()
+    raster_key: int = 0
+
+    def stream(self, table: str, *columns: str) -> Any:
+        """Yield the chunks of a layer."""
+        return stream_features(self.connection, table, columns, self.where, self.parameters)
+
+    def cracks(self, chunk: FeatureChunk) -> NDArray[np.int64]:
+        """Return the connected crack of each feature; column 0 is ``comp_id``."""
+        numbers = chunk.column(0)
+        return np.where(numbers < 0, numbers, numbers + (self.raster_key << _KEY_SHIFT))
+
+
+def tally_layers(
+    selection: Selection, regions: Regions, metres_per_unit: float, tally: Tally, placed: Placed | None = None
+) -> None:
+    """Add what lies in each region to the tally.
+
+    Parameters
+    ----------
+    selection : Selection
+        The features.
+    regions : Regions
+        One per element of the tally.
+    metres_per_unit : float
+        Of the coordinates.
+    tally : Tally
+        Receives the sums.
+    placed : callable or None
+        Told where every feature, crack nodes included, has its largest part.
+    """
+    for chunk in selection.stream("loss_polygon"):
+        parts = regions.areas_of(chunk.geometries)
+        tally.add_losses(parts, chunk.fids, metres_per_unit)
+        _tell(placed, "loss_polygon", chunk, parts)
+    for chunk in selection.stream("crack_area"):
+        parts = regions.areas_of(chunk.geometries)
+        tally.add_areas(parts, metres_per_unit)
+        _tell(placed, "crack_area", chunk, parts)
+    for chunk in selection.stream("crack_line", "comp_id"):
+        parts = regions.lengths_of(chunk.geometries)
+        tally.add_lines(parts, selection.cracks(chunk), metres_per_unit)
+        _tell(placed, "crack_line", chunk, parts)
+    if placed is not None:
+        for chunk in selection.stream("crack_node"):
+            _tell(placed, "crack_node", chunk, regions.points_in(chunk.geometries))
+
+
+def _tell(placed: Placed | None, table: str, chunk: FeatureChunk, parts: Parts) -> None:
+    if placed is not None:
+        placed(table, chunk, parts.largest(len(chunk.fids)))

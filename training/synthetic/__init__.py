@@ -1,0 +1,1 @@
+"""Synthetic samples with exact masks: ornament, craquelure, paint loss, camera (RECOGNITION, section 5)."""
