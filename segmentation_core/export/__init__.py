@@ -1,0 +1,1 @@
+"""Formats that others work with, one module each."""

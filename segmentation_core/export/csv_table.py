@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from segmentation_core.errors import DiskFullError, VectorError
+from segmentation_core.errors import CraquelureError, DiskFullError, VectorError
 
 __all__ = ["output_errors", "write_csv"]
 
@@ -47,12 +47,16 @@ def output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        if isinstance(exc, DiskFullError | VectorError):
+        if isinstance(exc, CraquelureError):
             raise
         if exc.errno in _FULL:
-            raise DiskFullError("the disk is full", path=path, remedy="Free some space and run again") from exc
+            raise DiskFullError(
+                "the disk is full", path=path, remedy="Free some space and run again"
+            ) from exc
         raise VectorError(
-            f"cannot be written ({exc.strerror or exc})", path=path, remedy="Choose another place, or close the file"
+            f"cannot be written ({exc.strerror or exc})",
+            path=path,
+            remedy="Choose another place, or close the file",
         ) from exc
 
 

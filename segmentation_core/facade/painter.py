@@ -18,7 +18,7 @@ from segmentation_core.facade.palette import GOLD, INK, WHITE, Colour, Ramp
 __all__ = ["Painter", "union_of_circles"]
 
 _SUPERSAMPLING = 2
-_HAND_TREMOR_PX = 0.8
+_HAND_TREMOR_PX = 1.1
 _LONGEST_SIDE_PX = 24.0
 
 
@@ -42,8 +42,8 @@ class Painter:
         self.width_px, self.height_px = width_px, height_px
         size = (width_px * _SUPERSAMPLING, height_px * _SUPERSAMPLING)
         self._use(Image.new("RGB", size, ground), Image.new("L", size, 0), np.zeros(2))
-        self._tremor = rng.uniform(0, 2 * np.pi, (4, 2))
-        self._frequency = 2 * np.pi / rng.uniform(130, 700, (4, 2))
+        self._phase = rng.uniform(0, 2 * np.pi, 4)
+        self._frequency = 2 * np.pi / rng.uniform(130, 700, (2, 4)) * rng.choice([-1, 1], (2, 4))
         self.mirrored = False
 
     def fill(self, shape: Points | BaseGeometry, colour: Colour, relief: int = 0) -> None:
@@ -124,8 +124,7 @@ class Painter:
         self._use(self._rgb.crop(box), self._relief.crop(box), self._origin + np.array(box[:2]))
         yield
         mask = Image.new("L", self._rgb.size, 0)
-        moved = self._moved(np.asarray(shape))
-        ImageDraw.Draw(mask).polygon([tuple(p) for p in moved], fill=255)
+        ImageDraw.Draw(mask).polygon(self._moved(np.asarray(shape)).ravel().tolist(), fill=255)
         for image, part in zip(whole[:2], (self._rgb, self._relief), strict=True):
             image.paste(part, box[:2], mask)
         self._use(*whole)
@@ -149,18 +148,18 @@ class Painter:
         x, y = points[:, 0], points[:, 1]
         if self.mirrored:
             x = self.width_px - x
-        dx, dy = np.zeros(len(x)), np.zeros(len(x))
-        for (phase_x, phase_y), (fx, fy) in zip(self._tremor, self._frequency, strict=True):
-            dx += np.sin(phase_x + fx * x + fy * y)
-            dy += np.sin(phase_y + fy * x - fx * y)
+        place = np.empty((len(x), 2))
+        place[:, 0], place[:, 1] = x, y
+        # Two waves across each other for either direction.
+        shake = np.sin(place @ self._frequency + self._phase)
         tremor = _HAND_TREMOR_PX * min(self.height_px / 1000, 1.0)
-        moved = np.column_stack((x + tremor * dx, y + tremor * dy)) * _SUPERSAMPLING
-        return moved - self._origin
+        place += tremor * (shake[:, :2] + shake[:, 2:])
+        return np.asarray(place * _SUPERSAMPLING - self._origin)
 
     def _fill_polygon(self, polygon: Polygon, colour: Colour, relief: int) -> None:
         shell = self._moved(np.asarray(polygon.exterior.coords))
         if not polygon.interiors:
-            flat = [tuple(p) for p in shell]
+            flat = shell.ravel().tolist()
             self._brushes[0].polygon(flat, fill=colour)
             self._brushes[1].polygon(flat, fill=relief)
             return
@@ -168,10 +167,10 @@ class Painter:
         right, bottom = np.ceil(shell.max(axis=0)).astype(int) + 1
         mask = Image.new("1", (right - left, bottom - top), 0)
         brush = ImageDraw.Draw(mask)
-        brush.polygon([tuple(p) for p in shell - (left, top)], fill=1)
+        brush.polygon((shell - (left, top)).ravel().tolist(), fill=1)
         for ring in polygon.interiors:
             hole = self._moved(np.asarray(ring.coords)) - (left, top)
-            brush.polygon([tuple(p) for p in hole], fill=0)
+            brush.polygon(hole.ravel().tolist(), fill=0)
         self._rgb.paste(colour, (left, top), mask)
         self._relief.paste(relief, (left, top), mask)
 

@@ -76,6 +76,7 @@ def flowing_clouds(painter: Painter, box: Box, rng: np.random.Generator) -> None
     size = height * 0.16
     cols, rows = max(2, round((x1 - x0) / (size * 2.9))), 4
     hues = (GREEN, ROSE, OCHRE, TEAL, RED)
+    _wind_lines(painter, box, rng)
     for row in range(rows):
         for col in range(cols + 1):
             x = x0 + (col + 0.5 * (row % 2)) * (x1 - x0) / cols + rng.normal(0, size * 0.2)
@@ -84,6 +85,20 @@ def flowing_clouds(painter: Painter, box: Box, rng: np.random.Generator) -> None
             cloud(painter, (x, y), size * rng.uniform(0.85, 1.1), hue, 1 if (row + col) % 2 else -1)
             dot = (x + size * 1.5, y + size * 0.75)
             painter.fill(circle(dot, size * 0.09), GOLD, relief=255)
+
+
+def _wind_lines(painter: Painter, box: Box, rng: np.random.Generator) -> None:
+    """Rule thin wavering ink lines across the ground, as painters do for wind and water."""
+    x0, y0, x1, y1 = box
+    line_px = max((y1 - y0) * 0.0028, 1.0)
+    for y in np.linspace(y0, y1, 15):
+        start = rng.uniform(x0, x0 + 0.3 * (x1 - x0))
+        while start < x1:
+            stop = min(start + rng.uniform(0.05, 0.3) * (x1 - x0), x1)
+            x = np.linspace(start, stop, 40)
+            wave = (y1 - y0) * 0.012 * np.sin(x / (y1 - y0) * 9 + y)
+            painter.ink(np.column_stack((x, y + wave)), line_px * rng.uniform(0.8, 1.5))
+            start = stop + rng.uniform(0.02, 0.15) * (x1 - x0)
 
 
 def brocade(painter: Painter, box: Box, ramp: Ramp) -> None:

@@ -1,0 +1,1 @@
+"""Device choice, tiled prediction, and the pipeline that reads, predicts and writes."""

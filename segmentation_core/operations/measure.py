@@ -69,7 +69,7 @@ def measure(
         tally = Tally(ids)
         tally.add_assessed(regions.areas * source.metres_per_unit**2)
         tally_layers(Selection(source.connection), regions, source.metres_per_unit, tally)
-        run = {"vectors": str(vectors), **source.run}
+        run: dict[str, Any] = {"vectors": str(vectors), "vectorise": source.run}
     notes += more_notes
     unassessed = [name for name, row in zip(ids, tally.rows(), strict=True) if not row["assessed_m2"]]
     if unassessed and outlines is not None:

@@ -62,7 +62,9 @@ def read_grid(dataset: DatasetReader, gsd_mm: float | None = None) -> Grid:
     side = math.sqrt(abs(affine.determinant))
     if not (math.isfinite(side) and side > 0):
         raise RasterError(
-            "the affine has no area", path=path, remedy="Export the orthophoto again with a valid geotransform"
+            "the affine has no area",
+            path=path,
+            remedy="Export the orthophoto again with a valid geotransform",
         )
     crs_wkt = dataset.crs.to_wkt() if dataset.crs else None
     declared = _declared_unit(dataset, crs_wkt, path, gsd_given=gsd_mm is not None)
@@ -153,12 +155,9 @@ def same_crs(wkt_a: str | None, wkt_b: str | None) -> bool:
     from pyproj import CRS
 
     a, b = CRS.from_wkt(wkt_a), CRS.from_wkt(wkt_b)
-    if a.equals(b, ignore_axis_order=True):
-        return True
     local = "Engineering CRS"
-    if a.type_name == local and b.type_name == local:
-        return bool(
-            a.name == b.name
-            and a.axis_info[0].unit_conversion_factor == b.axis_info[0].unit_conversion_factor
-        )
-    return False
+    if a.type_name == local or b.type_name == local:
+        # PROJ calls all local CRSs of one unit equal; the name is what tells one wall from another.
+        units = (a.axis_info[0].unit_conversion_factor, b.axis_info[0].unit_conversion_factor)
+        return bool(a.type_name == b.type_name and a.name == b.name and units[0] == units[1])
+    return bool(a.equals(b, ignore_axis_order=True))

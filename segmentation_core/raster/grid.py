@@ -37,7 +37,10 @@ class Window:
     def grown(self, halo_px: int) -> Window:
         """Return the window with a ring of ``halo_px`` pixels around it; may reach outside the raster."""
         return Window(
-            self.row_off - halo_px, self.col_off - halo_px, self.height + 2 * halo_px, self.width + 2 * halo_px
+            self.row_off - halo_px,
+            self.col_off - halo_px,
+            self.height + 2 * halo_px,
+            self.width + 2 * halo_px,
         )
 
     def clipped(self, height: int, width: int) -> Window:
@@ -92,7 +95,7 @@ class Grid:
         return Grid(
             math.ceil(self.width / factor - 1e-9),
             math.ceil(self.height / factor - 1e-9),
-            self.affine * Affine.scale(factor),
+            self.affine @ Affine.scale(factor),
             self.crs_wkt,
             self.metres_per_unit,
         )

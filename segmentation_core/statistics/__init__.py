@@ -1,0 +1,1 @@
+"""Elements, and what is measured in each."""

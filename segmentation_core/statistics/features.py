@@ -40,7 +40,9 @@ class FeatureChunk:
 
     def column(self, index: int) -> NDArray[np.int64]:
         """Return an integer column; NULL becomes minus the fid, which no other feature has."""
-        values = [fid if row[index] is None else row[index] for fid, row in zip(-self.fids, self.rows, strict=True)]
+        values = [
+            fid if row[index] is None else row[index] for fid, row in zip(-self.fids, self.rows, strict=True)
+        ]
         return np.array(values, dtype=np.int64)
 
 
@@ -74,8 +76,7 @@ def stream_features(
     """
     extra = "".join(f", {column}" for column in columns)
     query = (
-        f"SELECT fid, geom{extra} FROM {table} "
-        f"WHERE fid > ? AND geom IS NOT NULL AND ({where}) ORDER BY fid"
+        f"SELECT fid, geom{extra} FROM {table} WHERE fid > ? AND geom IS NOT NULL AND ({where}) ORDER BY fid"
     )
     last = -1
     while True:

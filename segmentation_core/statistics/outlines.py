@@ -204,7 +204,7 @@ def _reprojected(
         return geometries, None
     if source is None:
         raise CrsError(
-            f"the layer has no CRS, the raster has one ({CRS.from_wkt(target).name})",
+            "the layer has no CRS, the raster has one",
             path=path,
             remedy="Assign the raster's CRS to the layer",
         )

@@ -21,6 +21,10 @@ __all__ = ["Parts", "Regions", "assessed_regions", "overlapping"]
 _SLIVER = 1e-9
 """Parts below this share of their feature are rounding, not presence."""
 
+_SHARE_A_STRETCH = "1********"
+"""DE-9IM of two lines with a stretch, not only points, in common. The relation is exact; an intersection
+alone would also call lines that differ by rounding shared, and not from both sides alike."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -116,9 +120,11 @@ class Regions:
     def _cut_lines(self, region: int, lines: NDArray[np.object_]) -> NDArray[np.float64]:
         if region not in self._outlines:
             self._outlines[region] = shapely.boundary(self.geometries[region])
-        inside = shapely.length(shapely.intersection(self.geometries[region], lines))
-        along = shapely.length(shapely.intersection(self._outlines[region], lines))
-        return np.asarray(inside - 0.5 * along, dtype=np.float64)
+        outline = self._outlines[region]
+        inside = np.asarray(shapely.length(shapely.intersection(self.geometries[region], lines)))
+        shared = np.flatnonzero(shapely.relate_pattern(lines, outline, _SHARE_A_STRETCH))
+        inside[shared] -= 0.5 * shapely.length(shapely.intersection(outline, lines[shared]))
+        return inside
 
 
 def assessed_regions(outlines: NDArray[np.object_] | None, assessed: Any) -> Regions:

@@ -1,0 +1,1 @@
+"""The survey book: one GeoPackage with everything that was measured and corrected."""

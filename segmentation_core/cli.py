@@ -1,0 +1,412 @@
+"""The command line: a thin face over ``operations``.
+
+Every command prints a table for people, or with ``--json`` one JSON object with every figure. The exit
+code is 0 only on success, 2 for what a user can mend, 130 where the user stopped the run, 1 for a fault
+of Craquelure's own. Heavy imports happen inside the commands.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from segmentation_core import __version__
+from segmentation_core.errors import CraquelureError, Interrupted
+from segmentation_core.terminal import print_table, progress_shown
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="craquelure",
+    help="Map craquelure and paint loss on orthophotos of painted building elements, and measure them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+model_app = typer.Typer(help="List, add or remove models.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(model_app, name="model")
+
+
+class Device(str, Enum):
+    """Where the network runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object with every figure.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="Name of a model of the store, or a .safetensors file.")
+]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where the network runs.")]
+Gsd = Annotated[
+    float | None, typer.Option("--gsd", metavar="MM", help="Ground sampling distance in mm per pixel, for an image without CRS.")
+]
+WorkingGsd = Annotated[
+    float | None, typer.Option("--working-gsd", metavar="MM", help="Average a finer raster down to this GSD; nothing is upsampled.")
+]
+
+
+def _print_json(result: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(result, ensure_ascii=False, allow_nan=False, default=str) + "\n")
+
+
+def _print_notes(result: dict[str, Any]) -> None:
+    for note in result.get("run", {}).get("notes", ()):
+        sys.stderr.write(f"Note: {note}\n")
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+_COLUMNS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+    ("assessed m2", lambda r: _number(r["assessed_m2"], 3)),
+    ("loss cm2", lambda r: _number(r["loss_m2"] * 1e4, 1)),
+    ("loss %", lambda r: _number(None if r["loss_ratio"] is None else r["loss_ratio"] * 100, 2)),
+    ("losses", lambda r: str(r["loss_count"])),
+    ("cracks m", lambda r: _number(r["crack_m"], 2)),
+    ("cracks", lambda r: str(r["crack_count"])),
+    ("P21 m/m2", lambda r: _number(r["p21_m_per_m2"], 2)),
+    ("mean width mm", lambda r: _number(r["width_mean_mm"], 3)),
+)
+
+
+def _print_statistics(title: str, result: dict[str, Any]) -> None:
+    rows = [{"element": str(r["elem_id"]), **{name: show(r) for name, show in _COLUMNS}} for r in result["elements"]]
+    rows.append({"element": "all", **{name: show(result["totals"]) for name, show in _COLUMNS}})
+    print_table(title, ["element", *(name for name, _ in _COLUMNS)], rows, total=True)
+
+
+@app.command()
+def survey(
+    ortho: Annotated[Path, typer.Argument(help="The orthophoto.")],
+    book: Annotated[Path, typer.Option("--book", help="The survey book (GeoPackage); made if it is not there.")],
+    date: Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="Date of the survey.")],
+    name: Annotated[str | None, typer.Option("--name", help="Name of the survey; the date if left out.")] = None,
+    elements: Annotated[Path | None, typer.Option("--elements", help="Layer of building elements (polygons).")] = None,
+    id_field: Annotated[str | None, typer.Option("--id-field", help="Field that holds the elements' ids.")] = None,
+    exclude: Annotated[Path | None, typer.Option("--exclude", help="Layer of areas that are not assessed.")] = None,
+    model: ModelOption = None,
+    classes: Annotated[
+        Path | None, typer.Option("--classes", help="A ready class raster on the orthophoto's grid, instead of the network.")
+    ] = None,
+    device: DeviceOption = Device.auto,
+    gsd: Gsd = None,
+    working_gsd: WorkingGsd = None,
+    inside_elements: Annotated[bool, typer.Option("--inside-elements", help="Look only inside the elements.")] = False,
+    discard_rasters: Annotated[
+        bool, typer.Option("--discard-rasters", help="Do not keep the probability rasters beside the book.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Map and measure one orthophoto into a survey book: the main job."""
+    from segmentation_core.operations.survey import survey as run
+
+    with progress_shown(quiet=as_json) as progress:
+        result = run(
+            ortho,
+            book,
+            date,
+            name=name,
+            elements=elements,
+            id_field=id_field,
+            exclude=exclude,
+            model=model,
+            classes=classes,
+            device=device.value,
+            gsd_mm=gsd,
+            working_gsd_mm=working_gsd,
+            inside_elements=inside_elements,
+            discard_rasters=discard_rasters,
+            progress=progress,
+        )
+    if as_json:
+        _print_json(result)
+        return
+    _print_notes(result)
+    _print_statistics(f"Survey {name or date} of {ortho.name}", result)
+    typer.echo(f"Survey book: {book}")
+
+
+@app.command()
+def segment(
+    ortho: Annotated[Path, typer.Argument(help="The orthophoto.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the rasters.")],
+    model: ModelOption = None,
+    device: DeviceOption = Device.auto,
+    gsd: Gsd = None,
+    working_gsd: WorkingGsd = None,
+    as_json: Json = False,
+) -> None:
+    """Run the network: orthophoto to probability raster, class raster and run record."""
+    from segmentation_core.operations.segment import segment as run
+
+    with progress_shown(quiet=as_json) as progress:
+        result = run(
+            ortho, out, model=model, device=device.value, gsd_mm=gsd, working_gsd_mm=working_gsd, progress=progress
+        )
+    if as_json:
+        _print_json({"probability": str(result.probability), "classes": str(result.classes), "run": result.run})
+        return
+    _print_notes({"run": result.run})
+    typer.echo(f"Probabilities: {result.probability}\nClasses: {result.classes}")
+
+
+@app.command()
+def vectorise(
+    source: Annotated[Path, typer.Argument(help="Folder written by 'segment', a probability raster, or a class raster 0/1/2/255.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="VECTORS.gpkg", help="GeoPackage to write.")],
+    threshold_craquelure: Annotated[float | None, typer.Option(metavar="P", help="Probability from which craquelure counts, 0-1.")] = None,
+    threshold_paint_loss: Annotated[float | None, typer.Option(metavar="P", help="Probability from which paint loss counts, 0-1.")] = None,
+    gsd: Gsd = None,
+    as_json: Json = False,
+) -> None:
+    """Turn a raster into loss polygons, crack areas and crack lines."""
+    from segmentation_core.operations.vectorise import vectorise as run
+    from segmentation_core.vocabulary import load_vocabulary
+
+    vocabulary = load_vocabulary()
+    given = {
+        vocabulary.line_class.code: threshold_craquelure,
+        vocabulary.polygon_class.code: threshold_paint_loss,
+    }
+    thresholds = {code: value for code, value in given.items() if value is not None}
+    with progress_shown(quiet=as_json) as progress:
+        result = run(source, out, thresholds=thresholds or None, gsd_mm=gsd, progress=progress)
+    if as_json:
+        _print_json(result)
+        return
+    _print_notes(result)
+    _print_statistics(f"Vectors of {source.name}", {"elements": [], "totals": result["totals"]})
+    typer.echo(f"Vectors: {out}")
+
+
+@app.command()
+def measure(
+    vectors: Annotated[Path, typer.Argument(help="GeoPackage written by 'vectorise'.")],
+    elements: Annotated[Path, typer.Option("--elements", help="Layer of building elements (polygons).")],
+    id_field: Annotated[str, typer.Option("--id-field", help="Field that holds the elements' ids.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="STATS.csv", help="Table to write.")],
+    as_json: Json = False,
+) -> None:
+    """Measure vectors per building element."""
+    from segmentation_core.operations.measure import measure as run
+
+    result = run(vectors, elements, id_field, out)
+    if as_json:
+        _print_json(result)
+        return
+    _print_notes(result)
+    _print_statistics(f"Elements of {vectors.name}", result)
+    typer.echo(f"Table: {out}")
+
+
+@app.command()
+def predict(
+    images: Annotated[Path, typer.Argument(metavar="IMAGES_DIR", help="Folder of plain photos.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="LABELS_DIR", help="Folder for the label PNGs.")],
+    model: ModelOption = None,
+    device: DeviceOption = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """Label plain photos: one PNG with 0, 1, 2 per picture, same stems."""
+    from segmentation_core.operations.predict import predict as run
+
+    with progress_shown(quiet=as_json) as progress:
+        result = run(images, out, model=model, device=device.value, progress=progress)
+    if as_json:
+        _print_json(result)
+        return
+    _print_notes(result)
+    typer.echo(f"Labels: {out}")
+
+
+@app.command()
+def export(
+    book: Annotated[Path, typer.Argument(help="The survey book.")],
+    file_format: Annotated[str, typer.Option("--format", help="shapefile")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to write.")],
+    survey_name: Annotated[str | None, typer.Option("--survey", help="One survey, by name; all if left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a survey book in another format."""
+    from segmentation_core.operations.export import export as run
+
+    result = run(book, file_format, out, survey=survey_name)
+    if as_json:
+        _print_json(result)
+        return
+    _print_notes(result)
+    typer.echo(f"Written: {out}")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what would run here, on which device, and why not the other."""
+    from segmentation_core.operations.doctor import doctor as run
+
+    result = run()
+    if as_json:
+        _print_json(result)
+    else:
+        for check in result["checks"]:
+            typer.echo(f"{'ok ' if check['ok'] else 'NO '} {check['name']}: {check['found']}")
+            if check["remedy"]:
+                typer.echo(f"    {check['remedy']}")
+    if not result["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the demo.")] = Path("craquelure-demo"),
+    model: ModelOption = None,
+    device: DeviceOption = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """Paint a pavilion facade with known damage, survey it, and print found against true."""
+    from segmentation_core.operations.demo import demo as run
+
+    with progress_shown(quiet=as_json) as progress:
+        result = run(out, model=model, device=device.value, progress=progress)
+    if as_json:
+        _print_json(result)
+        return
+    _print_notes(result)
+    _print_demo(result)
+
+
+def _print_demo(result: dict[str, Any]) -> None:
+    columns = ("loss_m2", "crack_m")
+    scale = {"loss_m2": ("loss cm2", 1e4, 1), "crack_m": ("cracks m", 1.0, 2)}
+    rows = []
+    for element in result["elements"]:
+        row = {"element": str(element["elem_id"])}
+        for column in columns:
+            title, factor, digits = scale[column]
+            row[f"{title} found"] = _number(element[f"found_{column}"] * factor, digits)
+            row[f"{title} true"] = _number(element[f"true_{column}"] * factor, digits)
+        rows.append(row)
+    print_table("Found against true", list(rows[0]), rows)
+    for name, score in result["scores"].items():
+        if isinstance(score, (int, float)):
+            typer.echo(f"{name}: {score:.3f}")
+    for name, path in result["paths"].items():
+        typer.echo(f"{name}: {path}")
+
+
+@model_app.command("list")
+def model_list(as_json: Json = False) -> None:
+    """List the models of the store."""
+    from segmentation_core.operations.model import model_list as run
+
+    result = run()
+    if as_json:
+        _print_json(result)
+        return
+    columns = ["model", "network", "cracks px", "origin"]
+    rows = []
+    for entry in result["models"]:
+        low, high = entry["crack_width_px"]
+        origin = "shipped" if entry["shipped"] else "added"
+        rows.append(
+            {
+                "model": entry["name"] + (" (default)" if entry["default"] else ""),
+                "network": entry["architecture"],
+                "cracks px": f"{low:g}-{high:g}",
+                "origin": origin,
+            }
+        )
+    print_table("Models", columns, rows)
+
+
+@model_app.command("add")
+def model_add(
+    file: Annotated[Path, typer.Argument(help="A .safetensors file with its .json card beside it.")], as_json: Json = False
+) -> None:
+    """Check a model and add it to the store."""
+    from segmentation_core.operations.model import model_add as run
+
+    result = run(file)
+    _print_json(result) if as_json else typer.echo(f"Added {result['name']}: {result['path']}")
+
+
+@model_app.command("remove")
+def model_remove(
+    name: Annotated[str, typer.Argument(help="Name of a model that was added.")], as_json: Json = False
+) -> None:
+    """Remove a model that was added to the store."""
+    from segmentation_core.operations.model import model_remove as run
+
+    result = run(name)
+    _print_json(result) if as_json else typer.echo(f"Removed {result['name']}")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"craquelure {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    del version
+
+
+# Typer carries its own copy of click in newer versions and uses click itself in older ones.
+_UsageFault: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+
+def _fault(error: Exception) -> int:
+    """Keep the traceback of a fault of our own in a file; a user gets one line."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="craquelure-fault-", suffix=".txt", delete=False, encoding="utf-8") as log:
+        traceback.print_exception(error, file=log)
+    sys.stderr.write(
+        f"Craquelure met a fault of its own ({type(error).__name__}). Nothing half-done was kept as finished. "
+        f"Please report it with {log.name}\n"
+    )
+    return 1
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    import warnings
+
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except Interrupted as error:
+        sys.stderr.write(f"{error}\n")
+        code = 130
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("Stopped. What is finished is kept: run the same command again to continue.\n")
+        code = 130
+    except _UsageFault as error:
+        error.show()
+        code = error.exit_code
+    except CraquelureError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        code = 2
+    except Exception as error:  # the last resort: a user gets one line, the traceback goes to a file
+        code = _fault(error)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Paint loss: flakes that end at cracks, and lone chips, as exact rasters.
+
+A flake is one cell or several neighbouring cells of the crack network, bent as the cracks were, with its
+rim nibbled; part of its outline may be a fresh fracture across a cell. Rasters are drawn at 4 x 4 samples
+a pixel; a pixel is lost where at least half of its samples are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from scipy.ndimage import gaussian_filter
+from scipy.spatial import cKDTree
+
+from segmentation_core.facade.cracking import Bending, Cell
+from segmentation_core.facade.layout import Damage
+
+__all__ = ["loss_coverage"]
+
+_SIDE = 4
+_AREA_PX = (100.0, 60_000.0)
+_LONE_SHARE = 0.16
+_MARGIN_PX = 6
+
+Outline = NDArray[np.float64]
+
+
+def loss_coverage(
+    rng: np.random.Generator, shape: tuple[int, int], cells: list[Cell], damage: Damage, bend: Bending
+) -> NDArray[np.uint8]:
+    """Let paint fall off a beam.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+        Consumed.
+    shape : (height, width)
+        Of the beam, pixels.
+    cells : list of Cell
+        From `crack_network`.
+    damage : Damage
+        Its ``lost`` is the share of the beam to lose, roughly.
+    bend : Bending
+        The same that bent the cracks.
+
+    Returns
+    -------
+    uint8 array of shape (height, width)
+        Samples of the pixel that are lost, 0 to 16.
+    """
+    covered = np.zeros(shape, np.uint8)
+    wanted = damage.lost * shape[0] * shape[1]
+    done = 0.0
+    for outlines in _flakes(rng, shape, cells, bend):
+        done += _draw(rng, covered, outlines)
+        if done >= wanted:
+            break
+    return covered
+
+
+def _flakes(
+    rng: np.random.Generator, shape: tuple[int, int], cells: list[Cell], bend: Bending
+) -> Iterator[list[Outline]]:
+    """Yield flakes for ever, each as the outlines it is the union of."""
+    sizes = np.array([_area(cell) for cell in cells])
+    centres = np.array([cell.mean(axis=0) for cell in cells]).reshape(-1, 2)
+    usable = np.flatnonzero(sizes < _AREA_PX[1] / 3)
+    tree = cKDTree(centres[usable] * (0.7, 1.0)) if len(usable) else None
+    centre_of_decay = _decay(rng, centres[usable]) if len(usable) else np.zeros(0)
+    while True:
+        area = float(np.exp(rng.triangular(np.log(_AREA_PX[0]), np.log(1500), np.log(_AREA_PX[1]))))
+        if tree is None or rng.random() < _LONE_SHARE:
+            yield [_chip(rng, shape, min(area, 6000.0))]
+            continue
+        seed = rng.choice(len(usable), p=centre_of_decay)
+        _, near = tree.query(centres[usable[seed]] * (0.7, 1.0), k=min(160, len(usable)))
+        near = usable[np.atleast_1d(near)]
+        count = int(np.searchsorted(np.cumsum(sizes[near]), area)) + 1
+        yield [bend.apply(_densified(cells[k])) for k in near[:count]]
+
+
+def _decay(rng: np.random.Generator, centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probability that a flake starts at a cell: losses gather around a few places."""
+    places = centres[rng.choice(len(centres), min(14, len(centres)), replace=False)]
+    distance = np.hypot(*(centres[:, None] - places[None]).transpose(2, 0, 1)).min(axis=1)
+    weight = np.exp(-distance / 260.0) + 0.06
+    return np.asarray(weight / weight.sum())
+
+
+def _chip(rng: np.random.Generator, shape: tuple[int, int], area_px: float) -> Outline:
+    angle = np.linspace(0, 2 * np.pi, 90)
+    radius = np.ones(90)
+    for k in range(2, 9):
+        radius += rng.normal(0, 0.42 / k) * np.cos(k * angle + rng.uniform(0, 2 * np.pi))
+    radius = np.clip(radius, 0.25, 2.2) * np.sqrt(area_px / np.pi)
+    x = rng.uniform(0.02, 0.98) * shape[1] + 1.25 * radius * np.cos(angle)
+    y = rng.uniform(0.04, 0.96) * shape[0] + 0.8 * radius * np.sin(angle)
+    return np.column_stack((x, y))
+
+
+def _draw(rng: np.random.Generator, covered: NDArray[np.uint8], outlines: list[Outline]) -> float:
+    """Draw one flake; return the pixels it newly covers by half or more."""
+    every = np.vstack(outlines)
+    low = np.maximum(np.floor(every.min(axis=0)).astype(int) - _MARGIN_PX, 0)
+    high = np.minimum(np.ceil(every.max(axis=0)).astype(int) + _MARGIN_PX, covered.shape[::-1])
+    width, height = high - low
+    if width < 2 or height < 2:
+        return 0.0
+    image = Image.new("L", (int(width) * _SIDE, int(height) * _SIDE), 0)
+    brush = ImageDraw.Draw(image)
+    for outline in outlines:
+        brush.polygon([tuple(p) for p in (outline - low) * _SIDE], fill=255, outline=255, width=2)
+    soft = gaussian_filter(np.asarray(image, np.float32) / 255.0, 3.0)
+    fracture = _rough(rng, soft.shape, 60.0 * _SIDE) * rng.uniform(0.02, 0.3)
+    rim = _rough(rng, soft.shape, 3.0 * _SIDE) * 0.13 + _rough(rng, soft.shape, 9.0 * _SIDE) * 0.1
+    lost = soft + rim + np.minimum(fracture, 0.0) > 0.5
+    share = lost.reshape(height, _SIDE, width, _SIDE).sum(axis=(1, 3), dtype=np.uint8)
+    part = covered[low[1] : high[1], low[0] : high[0]]
+    before = int((part >= _SIDE**2 // 2).sum())
+    np.maximum(part, share, out=part)
+    return float((part >= _SIDE**2 // 2).sum() - before)
+
+
+def _rough(rng: np.random.Generator, shape: tuple[int, int], cell: float) -> NDArray[np.float32]:
+    grid = rng.standard_normal((int(shape[0] / cell) + 3, int(shape[1] / cell) + 3), dtype=np.float32)
+    box = (0.5, 0.5, 0.5 + shape[1] / cell, 0.5 + shape[0] / cell)
+    return np.asarray(Image.fromarray(grid).resize((shape[1], shape[0]), Image.Resampling.BICUBIC, box=box))
+
+
+def _densified(cell: Cell) -> Outline:
+    """Return the closed outline with a point every 3 px, so that it bends as the cracks did."""
+    closed = np.vstack((cell, cell[:1]))
+    at = np.r_[0, np.cumsum(np.hypot(*np.diff(closed, axis=0).T))]
+    s = np.arange(0, at[-1], 3.0)
+    return np.column_stack((np.interp(s, at, closed[:, 0]), np.interp(s, at, closed[:, 1])))
+
+
+def _area(cell: Cell) -> float:
+    x, y = cell[:, 0], cell[:, 1]
+    return 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))

@@ -1,0 +1,300 @@
+"""Generate the demo's facade: orthophoto, elements and exact truth, from one seed.
+
+Memory: the facade's uint8 layers (9 bytes a pixel), plus one beam drawn at twice its size (16 bytes a
+pixel of the beam), plus one tile in float32.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import rasterio
+import rasterio.windows
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from shapely.geometry import box
+
+from segmentation_core.errors import RasterError
+from segmentation_core.facade.beam import paint_beam
+from segmentation_core.facade.coverage import crack_coverage
+from segmentation_core.facade.cracking import CrackNetwork, bending, crack_network
+from segmentation_core.facade.flaking import loss_coverage
+from segmentation_core.facade.layout import FULL_SIZE_PX, Beam, FacadeLayout, facade_layout, valid_mask
+from segmentation_core.facade.surroundings import LightProfile, light_profile, paint_surroundings
+from segmentation_core.facade.truth import BeamTruth, beam_truth, true_classes
+from segmentation_core.facade.weathering import HALO_PX, Layers, Weather, weather, weathered
+from segmentation_core.progress import Progress, silent
+from segmentation_core.raster.checksum import file_sha256
+from segmentation_core.raster.grid import Window
+from segmentation_core.vocabulary import load_vocabulary
+
+__all__ = ["DEMO_SEED", "ID_FIELD", "Facade", "facade_files", "generate_facade"]
+
+DEMO_SEED = 1420
+"""The year in which the Forbidden City was finished."""
+
+ID_FIELD = "beam_id"
+_VERSION = 1
+_TILE_PX = (512, 1024)
+_STAGE = "painting the facade"
+
+
+@dataclass(frozen=True)
+class Facade:
+    """Files of a generated facade and its truth.
+
+    Attributes
+    ----------
+    orthophoto, elements, truth_raster, truth_record : Path
+        GeoTIFF, GeoPackage (field ``beam_id``), class raster, JSON.
+    beams : tuple of BeamTruth
+        From top to bottom.
+    """
+
+    orthophoto: Path
+    elements: Path
+    truth_raster: Path
+    truth_record: Path
+    beams: tuple[BeamTruth, ...]
+
+
+@dataclass(frozen=True)
+class _Canvas:
+    """Layers of the whole facade."""
+
+    rgb: NDArray[np.uint8]
+    relief: NDArray[np.uint8]
+    crack: NDArray[np.uint8]
+    depth: NDArray[np.uint8]
+    lost: NDArray[np.uint8]
+
+    def read(self, window: Window, light: LightProfile) -> Layers:
+        rows, cols = slice(window.row_off, window.row_end), slice(window.col_off, window.col_end)
+        cut = (a[rows, cols] for a in (self.rgb, self.relief, self.crack, self.depth, self.lost))
+        return Layers(*cut, light.read(window))
+
+
+def generate_facade(
+    folder: str | Path,
+    *,
+    seed: int = DEMO_SEED,
+    size_px: tuple[int, int] = FULL_SIZE_PX,
+    progress: Progress = silent,
+) -> Facade:
+    """Write the facade into a folder, unless the same one lies there whole.
+
+    Parameters
+    ----------
+    folder : path-like
+        Made where it does not exist.
+    seed : int
+        The same seed and size give the same facade.
+    size_px : (width, height)
+        Of the orthophoto, at 0.25 mm a pixel.
+    progress : Progress
+        Told of beams and bands; may raise `Interrupted`, and the next call starts again.
+
+    Returns
+    -------
+    Facade
+
+    Raises
+    ------
+    ParameterError
+        The size is too small.
+    RasterError
+        The folder cannot be written.
+    """
+    folder = Path(folder)
+    layout = facade_layout(size_px)
+    record = {"version": _VERSION, "seed": seed, "size_px": list(size_px)}
+    ready = _ready(folder, record)
+    if ready is not None:
+        return ready
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        facade_files(folder, ()).truth_record.unlink(missing_ok=True)
+        canvas, networks = _painted(layout, seed, progress)
+        valid = valid_mask(layout, _rng(seed, 1))
+        beams = _write_truth(folder, layout, canvas, networks, valid)
+        _write_orthophoto(folder, layout, canvas, valid, seed, progress)
+        _write_elements(folder, layout)
+        facade = facade_files(folder, beams)
+        record["elements"] = [beam.as_dict() for beam in beams]
+        record["sha256"] = {path.name: file_sha256(path) for path in _data_files(facade)}
+        facade.truth_record.write_text(json.dumps(record, indent=2), encoding="utf-8")
+    return facade
+
+
+def facade_files(folder: Path, beams: tuple[BeamTruth, ...]) -> Facade:
+    """Return where the files of a facade lie in a folder."""
+    names = ("facade.tif", "elements.gpkg", "truth.tif", "truth.json")
+    orthophoto, elements, truth_raster, truth_record = (folder / name for name in names)
+    return Facade(orthophoto, elements, truth_raster, truth_record, beams)
+
+
+def _ready(folder: Path, wanted: dict[str, Any]) -> Facade | None:
+    """Return the facade in the folder if it is the wanted one and its files are as they were written."""
+    facade = facade_files(folder, ())
+    if not all(path.is_file() for path in (*_data_files(facade), facade.truth_record)):
+        return None
+    try:
+        record = json.loads(facade.truth_record.read_text(encoding="utf-8"))
+        same = all(record.get(key) == value for key, value in wanted.items())
+        if not same or any(file_sha256(p) != record["sha256"].get(p.name) for p in _data_files(facade)):
+            return None
+        return facade_files(folder, tuple(BeamTruth(**beam) for beam in record["elements"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        # A record that is not ours, or cut short: generate again.
+        return None
+
+
+def _data_files(facade: Facade) -> tuple[Path, ...]:
+    return facade.orthophoto, facade.elements, facade.truth_raster
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except RasterError:
+        raise
+    except OSError as exc:
+        raise RasterError(
+            f"the demo cannot be written ({exc})", path=folder, remedy="Choose a folder with space and permission"
+        ) from exc
+
+
+def _rng(seed: int, *purpose: int) -> np.random.Generator:
+    """Return an independent generator for one purpose: pieces may be made in any order."""
+    return np.random.default_rng([seed, *purpose])
+
+
+def _painted(layout: FacadeLayout, seed: int, progress: Progress) -> tuple[_Canvas, list[CrackNetwork]]:
+    shape = layout.shape
+    canvas = _Canvas(
+        np.zeros((*shape, 3), np.uint8), *(np.zeros(shape, np.uint8) for _ in range(4))
+    )
+    paint_surroundings(layout, canvas.rgb, canvas.relief, _rng(seed, 2))
+    networks = []
+    total = len(layout.beams)
+    for k, beam in enumerate(layout.beams):
+        progress(_STAGE, 0.5 * k / total, 1.0)
+        networks.append(_paint_and_break(canvas, beam, seed, k))
+    return canvas, networks
+
+
+def _paint_and_break(canvas: _Canvas, beam: Beam, seed: int, k: int) -> CrackNetwork:
+    x0, y0, x1, y1 = beam.box_px
+    shape, place = (y1 - y0, x1 - x0), np.s_[y0:y1, x0:x1]
+    canvas.rgb[place], canvas.relief[place] = paint_beam(shape[1], shape[0], beam.scheme, _rng(seed, 3, k))
+    bend = bending(_rng(seed, 4, k), shape)
+    network, cells = crack_network(_rng(seed, 5, k), shape, beam.damage, bend)
+    canvas.crack[place], canvas.depth[place] = crack_coverage(network, shape)
+    canvas.lost[place] = loss_coverage(_rng(seed, 6, k), shape, cells, beam.damage, bend)
+    return network
+
+
+def _write_truth(
+    folder: Path,
+    layout: FacadeLayout,
+    canvas: _Canvas,
+    networks: list[CrackNetwork],
+    valid: NDArray[np.bool_],
+) -> tuple[BeamTruth, ...]:
+    classes = true_classes(canvas.crack, canvas.lost, valid)
+    profile = _profile(layout) | {"count": 1, "nodata": load_vocabulary().nodata_value}
+    with rasterio.open(facade_files(folder, ()).truth_raster, "w", **profile) as sink:
+        sink.write(classes, 1)
+    unit_m = layout.grid.gsd_mm / 1000
+    truths = []
+    for beam, network in zip(layout.beams, networks, strict=True):
+        x0, y0, x1, y1 = beam.box_px
+        truths.append(beam_truth(beam, network, classes[y0:y1, x0:x1], unit_m))
+    return tuple(truths)
+
+
+def _profile(layout: FacadeLayout) -> dict[str, Any]:
+    grid = layout.grid
+    return {
+        "driver": "GTiff",
+        "width": grid.width,
+        "height": grid.height,
+        "dtype": "uint8",
+        "transform": grid.affine,
+        "crs": CRS.from_wkt(grid.crs_wkt),
+        "tiled": True,
+        "blockxsize": 512,
+        "blockysize": 512,
+        "compress": "deflate",
+        "num_threads": "ALL_CPUS",
+    }
+
+
+def _write_orthophoto(
+    folder: Path,
+    layout: FacadeLayout,
+    canvas: _Canvas,
+    valid: NDArray[np.bool_],
+    seed: int,
+    progress: Progress,
+) -> None:
+    fields, light = weather(_rng(seed, 7), layout.shape), light_profile(layout)
+    profile = _profile(layout) | {"count": 3, "photometric": "rgb", "predictor": 2, "zlevel": 3}
+    height, width = layout.shape
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(facade_files(folder, ()).orthophoto, "w", **profile) as sink,
+    ):
+        for core in _tiles(height, width):
+            progress(_STAGE, 0.5 + 0.5 * core.row_off / height, 1.0)
+            rgb = _photographed_tile(canvas, core, fields, light, _rng(seed, 8, core.row_off, core.col_off))
+            seen = valid[core.row_off : core.row_end, core.col_off : core.col_end]
+            rgb[~seen] = 0
+            place = rasterio.windows.Window(core.col_off, core.row_off, core.width, core.height)
+            sink.write(np.moveaxis(rgb, 2, 0), window=place)
+            sink.write_mask(seen, window=place)
+
+
+def _tiles(height: int, width: int) -> Iterator[Window]:
+    for row in range(0, height, _TILE_PX[0]):
+        for col in range(0, width, _TILE_PX[1]):
+            yield Window(row, col, *_TILE_PX).clipped(height, width)
+
+
+def _photographed_tile(
+    canvas: _Canvas, core: Window, fields: Weather, light: LightProfile, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    height, width = canvas.relief.shape
+    window = core.grown(HALO_PX).clipped(height, width)
+    picture = weathered(canvas.read(window, light), window, fields, rng)
+    row, col = core.row_off - window.row_off, core.col_off - window.col_off
+    return picture[row : row + core.height, col : col + core.width]
+
+
+def _write_elements(folder: Path, layout: FacadeLayout) -> None:
+    affine = layout.grid.affine
+    outlines = []
+    for beam in layout.beams:
+        x0, y0, x1, y1 = beam.box_px
+        (left, top), (right, bottom) = affine * (x0, y0), affine * (x1, y1)
+        outlines.append(box(left, bottom, right, top))
+    frame = geopandas.GeoDataFrame(
+        {
+            ID_FIELD: [beam.beam_id for beam in layout.beams],
+            "name_en": [beam.name_en for beam in layout.beams],
+            "name_zh": [beam.name_zh for beam in layout.beams],
+        },
+        geometry=outlines,
+        crs=layout.grid.crs_wkt,
+    )
+    path = facade_files(folder, ()).elements
+    path.unlink(missing_ok=True)
+    frame.to_file(path, layer="beams", driver="GPKG", engine="pyogrio", VERSION="1.2")

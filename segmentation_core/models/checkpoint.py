@@ -1,0 +1,140 @@
+"""Checkpoints: safetensors weights with a model card beside them. Nothing is ever unpickled.
+
+Weights lie on disk in half precision; normalisation layers stay in float32, because their variances can
+leave the range of half precision (RECOGNITION, section 7).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from segmentation_core.checksum import file_sha256
+from segmentation_core.errors import ModelError
+from segmentation_core.models.card import ModelCard, read_card, write_card
+from segmentation_core.models.registry import build
+
+if TYPE_CHECKING:
+    from torch import device
+
+__all__ = ["LoadedModel", "load_checkpoint", "save_checkpoint"]
+
+_NORMALISATION = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network ready to predict (evaluation mode, float32, on the CPU), and what is known of it."""
+
+    network: nn.Module
+    card: ModelCard
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The model's name, as results record it."""
+        return self.card.name
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the weight file."""
+        return self.card.weights_sha256
+
+    def to(self, where: device | str) -> LoadedModel:
+        """Move the network to a device."""
+        self.network.to(where)
+        return self
+
+
+def _in_float32(network: nn.Module) -> set[str]:
+    """Return the names of the tensors that belong to normalisation layers."""
+    names = set()
+    for prefix, module in network.named_modules():
+        if isinstance(module, _NORMALISATION):
+            names |= {f"{prefix}.{name}" for name in module.state_dict()}
+    return names
+
+
+def save_checkpoint(path: Path, network: nn.Module, card: Mapping[str, Any]) -> None:
+    """Write weights and card, each as a whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        ``NAME.safetensors``; the card becomes ``NAME.json``.
+    network : torch.nn.Module
+        Built by `segmentation_core.models.build`.
+    card : mapping
+        The card's JSON without ``weights``, which is filled in.
+    """
+    keep = _in_float32(network)
+    tensors: dict[str, Tensor] = {}
+    for name, value in network.state_dict().items():
+        halved = value.half() if value.is_floating_point() and name not in keep else value
+        tensors[name] = halved.detach().cpu().contiguous()
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial)
+    os.replace(partial, path)
+    weights = {"file": path.name, "sha256": file_sha256(path), "bytes": path.stat().st_size}
+    write_card(path.with_suffix(".json"), {**card, "weights": weights})
+
+
+def load_checkpoint(path: Path) -> LoadedModel:
+    """Read a checkpoint and build its network.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.safetensors`` file; its card lies beside it.
+
+    Raises
+    ------
+    ModelError
+        The file is missing or no safetensors, the card is missing or unusable, the checksum differs, or
+        the tensors do not fit the architecture.
+    """
+    if not path.is_file():
+        raise ModelError("no such model file", path=path, remedy="'craquelure model list' shows the models there are")
+    tensors = _tensors(path)
+    card = read_card(path.with_suffix(".json"))
+    if file_sha256(path) != card.weights_sha256:
+        raise ModelError(
+            "the weights are not those the card describes (checksum differs)", path=path, remedy="Get the model again"
+        )
+    network = build(card.architecture, len(card.classes) + 1)
+    _check_shapes(network, tensors, card, path)
+    network.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in tensors.items()})
+    return LoadedModel(network.eval(), card, path)
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, "pt") as handle:
+            return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as exc:
+        raise ModelError(
+            "the model file is not a whole safetensors file", path=path, remedy="Craquelure opens no other kind; convert or get it again"
+        ) from exc
+
+
+def _check_shapes(network: nn.Module, tensors: Mapping[str, Tensor], card: ModelCard, path: Path) -> None:
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    if expected == found:
+        return
+    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    example = wrong[0]
+    raise ModelError(
+        f"{len(wrong)} tensors do not fit {card.architecture}; {example} is {found.get(example, 'missing')}, "
+        f"expected {expected.get(example, 'none')}",
+        path=path,
+        remedy="Use the card that belongs to these weights",
+    )

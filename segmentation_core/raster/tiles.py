@@ -1,0 +1,158 @@
+"""Overlapping tiles that cover a raster, and the smooth weights that add up to one on every pixel.
+
+A *tile* is what the network sees; its *core* is what is finished once the tile is done, given that tiles
+come row by row, left to right. Origins are multiples of 32 px, the networks' coarsest stride: with other
+origins the result would depend on the tiling everywhere, not only near borders (RECOGNITION section 6).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation_core.errors import ParameterError
+from segmentation_core.raster.grid import Window
+
+__all__ = ["TileGrid", "tile_grid"]
+
+_ALIGNMENT_PX = 32
+_SMALLEST_TILE_PX = 64
+_LARGEST_OVERLAP = 0.5
+_WEIGHT_FLOOR = 1e-3
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Tiles along one axis: ``count`` of them, ``stride_px`` apart, over ``size_px`` pixels."""
+
+    size_px: int
+    tile_px: int
+    stride_px: int
+    count: int
+
+    def core(self, index: int) -> tuple[int, int]:
+        start = index * self.stride_px
+        end = self.size_px if index == self.count - 1 else start + self.stride_px
+        return start, end - start
+
+    def weights(self, index: int) -> NDArray[np.float32]:
+        """Return the tile's share of each of its pixels; all tiles' shares add up to one."""
+        own = _hann(self.tile_px)
+        total = own.copy()
+        overlap = self.tile_px - self.stride_px
+        if overlap and index > 0:
+            total[:overlap] += own[self.stride_px :]
+        if overlap and index < self.count - 1:
+            total[self.stride_px :] += own[:overlap]
+        share: NDArray[np.float32] = (own / total).astype(np.float32)
+        return share
+
+
+def _hann(tile_px: int) -> NDArray[np.float64]:
+    window: NDArray[np.float64] = np.sin(np.pi * (np.arange(tile_px) + 0.5) / tile_px) ** 2
+    floored: NDArray[np.float64] = np.maximum(window, _WEIGHT_FLOOR)
+    return floored
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """Tiles over a raster of ``height`` x ``width`` pixels; make it with `tile_grid`."""
+
+    _vertical: _Axis
+    _horizontal: _Axis
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels of the raster."""
+        return self._vertical.size_px
+
+    @property
+    def width(self) -> int:
+        """Columns of pixels of the raster."""
+        return self._horizontal.size_px
+
+    @property
+    def rows(self) -> int:
+        """Rows of tiles."""
+        return self._vertical.count
+
+    @property
+    def cols(self) -> int:
+        """Columns of tiles."""
+        return self._horizontal.count
+
+    @property
+    def tile_shape(self) -> tuple[int, int]:
+        """Height and width of every tile, px."""
+        return self._vertical.tile_px, self._horizontal.tile_px
+
+    @property
+    def stride_shape(self) -> tuple[int, int]:
+        """Distance of the tiles' origins down and across, px."""
+        return self._vertical.stride_px, self._horizontal.stride_px
+
+    def tile(self, row: int, col: int) -> Window:
+        """Return what the network sees; the last row and column reach beyond the raster."""
+        height, width = self.tile_shape
+        return Window(row * self._vertical.stride_px, col * self._horizontal.stride_px, height, width)
+
+    def core(self, row: int, col: int) -> Window:
+        """Return what is finished with this tile; the cores part the raster."""
+        row_off, height = self._vertical.core(row)
+        col_off, width = self._horizontal.core(col)
+        return Window(row_off, col_off, height, width)
+
+    def strip(self, row: int) -> Window:
+        """Return the cores of a row of tiles together: full width."""
+        row_off, height = self._vertical.core(row)
+        return Window(row_off, 0, height, self.width)
+
+    def weights(self, row: int, col: int) -> NDArray[np.float32]:
+        """Return the tile's share of each of its pixels: (tile height, tile width), all > 0."""
+        return self._vertical.weights(row)[:, None] * self._horizontal.weights(col)[None, :]
+
+
+def tile_grid(height: int, width: int, tile_px: int, overlap: float = 0.25) -> TileGrid:
+    """Cover a raster with tiles.
+
+    Parameters
+    ----------
+    height, width : int
+        Size of the raster, px.
+    tile_px : int
+        Side of a tile, a multiple of 32. Where the raster is smaller, a single tile of its size, rounded
+        up to a multiple of 32, takes the place of several.
+    overlap : float
+        Share of a tile that the next one repeats, 0 to 0.5; the stride is rounded to a multiple of 32.
+
+    Raises
+    ------
+    ParameterError
+        An impossible size or overlap.
+
+    Examples
+    --------
+    >>> tiles = tile_grid(600, 1000, 512)
+    >>> tiles.rows, tiles.cols, tiles.stride_shape, tiles.core(1, 2)
+    (2, 3, (384, 384), Window(row_off=384, col_off=768, height=216, width=232))
+    """
+    if tile_px % _ALIGNMENT_PX or tile_px < _SMALLEST_TILE_PX:
+        raise ParameterError(
+            f"a tile of {tile_px} px is impossible", remedy=f"Use a multiple of {_ALIGNMENT_PX}, such as 512"
+        )
+    if not 0 <= overlap <= _LARGEST_OVERLAP:
+        raise ParameterError(f"an overlap of {overlap} is impossible", remedy="Use 0 to 0.5, such as 0.25")
+    if height < 1 or width < 1:
+        raise ParameterError(f"a raster of {height} x {width} px has no tiles")
+    return TileGrid(_axis(height, tile_px, overlap), _axis(width, tile_px, overlap))
+
+
+def _axis(size_px: int, tile_px: int, overlap: float) -> _Axis:
+    if size_px <= tile_px:
+        fitted = math.ceil(size_px / _ALIGNMENT_PX) * _ALIGNMENT_PX
+        return _Axis(size_px, fitted, fitted, 1)
+    stride = round(tile_px * (1 - overlap) / _ALIGNMENT_PX) * _ALIGNMENT_PX
+    return _Axis(size_px, tile_px, stride, math.ceil((size_px - tile_px) / stride) + 1)

@@ -1,0 +1,172 @@
+"""Element statistics of a survey, computed from what the book holds and stored in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from segmentation_core.statistics.elements import WHOLE_IMAGE, Elements
+from segmentation_core.statistics.features import FeatureChunk
+from segmentation_core.statistics.layers import Selection, tally_layers
+from segmentation_core.statistics.outlines import polygon_parts
+from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
+from segmentation_core.statistics.regions import Regions, assessed_regions, overlapping
+from segmentation_core.statistics.tally import Row, Tally
+from segmentation_core.survey.outlines import stored_assessed, stored_elements
+from segmentation_core.survey.schema import DEFECT_LAYERS
+from segmentation_core.survey.store import Book
+from segmentation_core.survey.surveys import OrthophotoRecord, orthophotos_of
+
+__all__ = ["SurveyFigures", "is_stale", "recompute", "stored_rows"]
+
+_TRACE = 1e-9
+_COUNTED = "surv_id = ? AND (orth_id = ? OR orth_id IS NULL) AND status IS NOT 'rejected'"
+
+
+@dataclass(frozen=True)
+class SurveyFigures:
+    """Statistics of one survey.
+
+    Attributes
+    ----------
+    elements : list of dict
+        ``elem_id`` and every quantity, for elements with an assessed area.
+    totals : dict
+        Every quantity over them.
+    notes : tuple of str
+    """
+
+    elements: list[dict[str, Any]]
+    totals: Row
+    notes: tuple[str, ...]
+
+
+def recompute(book: Book, surv_id: str) -> SurveyFigures:
+    """Measure a survey over all its orthophotos, store the result, and note each feature's element.
+
+    Where orthophotos overlap, the one added first is measured there, so that nothing counts twice. The
+    elements are those of the book that have an assessed area in this survey; without any, the whole
+    assessed area is one element.
+
+    Parameters
+    ----------
+    book : Book
+        In a transaction (`segmentation_core.survey.store.writing`).
+    surv_id : str
+        The survey.
+    """
+    orthophotos = orthophotos_of(book, surv_id)
+    grounds, notes = _grounds(book, orthophotos)
+    ids, outlines, regions = _elements_on(stored_elements(book), grounds)
+    tally = Tally(ids)
+    book.connection.execute("DELETE FROM element_stats WHERE surv_id = ?", (surv_id,))
+    homes = _Homes(book, ids, surv_id)
+    for key, ((orth_id, record), region) in enumerate(zip(orthophotos, regions, strict=True)):
+        tally.add_assessed(region.areas * record.metres_per_unit**2)
+        selection = Selection(book.connection, _COUNTED, (surv_id, orth_id), key)
+        tally_layers(selection, region, record.metres_per_unit, tally, homes)
+    rows = tally.rows()
+    _store(book, surv_id, ids, rows, tally.feature_counts())
+    if outlines is not None:
+        notes += overlapping(ids, outlines)
+    elements = [{"elem_id": name, **row} for name, row in zip(ids, rows, strict=True)]
+    return SurveyFigures(elements, tally.totals(), tuple(notes))
+
+
+def is_stale(book: Book, surv_id: str) -> bool:
+    """Say whether a survey was edited since its statistics were computed."""
+    query = "SELECT 1 FROM element_stats WHERE surv_id = ? AND stale <> 0 LIMIT 1"
+    return book.connection.execute(query, (surv_id,)).fetchone() is not None
+
+
+def stored_rows(book: Book, surv_id: str) -> list[dict[str, Any]]:
+    """Return the stored statistics, one dict per element, in the order they were computed."""
+    rows: dict[str, dict[str, Any]] = {}
+    query = "SELECT elem_id, stat, value FROM element_stats WHERE surv_id = ? ORDER BY fid"
+    for elem_id, code, value in book.connection.execute(query, (surv_id,)):
+        rows.setdefault(elem_id, {"elem_id": elem_id})[code] = value
+    return list(rows.values())
+
+
+class _Homes:
+    """Writes into each feature the element that holds most of it."""
+
+    def __init__(self, book: Book, ids: tuple[str, ...], surv_id: str) -> None:
+        self._book = book
+        self._ids = np.array([*ids, None], dtype=object)  # -1 indexes the None
+        for layer in DEFECT_LAYERS:  # features of no one orthophoto are met once per orthophoto
+            book.connection.execute(
+                f"UPDATE {layer.name} SET elem_id = NULL WHERE surv_id = ? AND orth_id IS NULL", (surv_id,)
+            )
+
+    def __call__(self, table: str, chunk: FeatureChunk, home: NDArray[np.int64]) -> None:
+        self._book.connection.executemany(
+            f"UPDATE {table} SET elem_id = ?1 WHERE fid = ?2 AND elem_id IS NOT ?1 "
+            "AND (?1 IS NOT NULL OR orth_id IS NOT NULL)",
+            list(zip(self._ids[home].tolist(), chunk.fids.tolist(), strict=True)),
+        )
+
+
+def _elements_on(
+    stored: Elements, grounds: list[Any]
+) -> tuple[tuple[str, ...], NDArray[np.object_] | None, list[Regions]]:
+    """Return the elements with a part on some ground, and their regions on each of them."""
+    everywhere = [assessed_regions(stored.geometries, ground) for ground in grounds]
+    areas = np.sum([regions.areas for regions in everywhere], axis=0)
+    present = np.flatnonzero(areas > _TRACE * shapely.area(stored.geometries))
+    if len(present) == 0:
+        return (WHOLE_IMAGE,), None, [assessed_regions(None, ground) for ground in grounds]
+    ids = tuple(stored.ids[i] for i in present)
+    return ids, stored.geometries[present], [Regions(r.geometries[present]) for r in everywhere]
+
+
+def _grounds(book: Book, orthophotos: list[tuple[str, OrthophotoRecord]]) -> tuple[list[Any], list[str]]:
+    """Return each orthophoto's assessed area without that of earlier ones, and notes on overlaps."""
+    grounds: list[Any] = []
+    notes: list[str] = []
+    taken: Any = shapely.MultiPolygon()
+    for orth_id, record in orthophotos:
+        ground = stored_assessed(book, orth_id)
+        if record.is_georeferenced:
+            rest = polygon_parts(shapely.difference(ground, taken)) if _share_area(ground, taken) else ground
+            overlap_m2 = (ground.area - rest.area) * record.metres_per_unit**2
+            if rest is not ground:
+                notes.append(
+                    f"orthophotos overlap by {overlap_m2:.4g} m2: the one added first is measured there, "
+                    f"not {record.path}"
+                )
+            taken = shapely.union(taken, ground)
+            ground = rest
+        grounds.append(ground)
+    return grounds, notes
+
+
+def _share_area(a: Any, b: Any) -> bool:
+    """Say whether two polygons share more than a border."""
+    return bool(shapely.intersects(a, b) and not shapely.touches(a, b))
+
+
+def _store(
+    book: Book, surv_id: str, ids: tuple[str, ...], rows: list[Row], counts: dict[str, NDArray[np.int64]]
+) -> None:
+    book.connection.executemany(
+        "INSERT INTO element_stats (elem_id, surv_id, stat, value, unit, n, method_v, stale) "
+        "VALUES (?,?,?,?,?,?,?,0)",
+        [
+            (
+                name,
+                surv_id,
+                q.code,
+                row[q.code],
+                q.unit,
+                int(counts[q.counted_in][i]) if q.counted_in else None,
+                METHOD_VERSION,
+            )
+            for i, (name, row) in enumerate(zip(ids, rows, strict=True))
+            for q in QUANTITIES
+        ],
+    )

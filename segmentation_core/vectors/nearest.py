@@ -1,0 +1,141 @@
+"""Nearest pixels, with ties broken by a fixed rule instead of by where a window begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+__all__ = ["Ownership", "beside", "nearest_skeleton_pixels", "squared_half_widths"]
+
+_NEAR_PX = 8
+"""Up to here neighbours are looked at one by one; beyond it a distance transform is cheaper."""
+
+
+class Ownership(NamedTuple):
+    """Flat indices of mask pixels and, for each, the flat index of the skeleton pixel it belongs to."""
+
+    pixels: NDArray[np.intp]
+    owners: NDArray[np.intp]
+
+
+def beside(flags: NDArray[np.bool_], pixels: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return, for flat indices of pixels, whether one of the eight neighbours is flagged.
+
+    Examples
+    --------
+    >>> flags = np.array([[True, False, False, False]])
+    >>> beside(flags, np.array([0, 1, 2]))
+    array([False,  True, False])
+    """
+    stride = flags.shape[1] + 2
+    padded = np.pad(flags, 1).ravel()
+    rows, cols = np.divmod(pixels, flags.shape[1])
+    centres = (rows + 1) * stride + cols + 1
+    found = np.zeros(pixels.shape, bool)
+    for offset in (1, -1, stride, -stride, stride + 1, stride - 1, -stride + 1, -stride - 1):
+        found |= padded[centres + offset]
+    return found
+
+
+def squared_half_widths(mask: NDArray[np.bool_], lines: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the squared distance to the nearest pixel outside the mask, for each skeleton pixel.
+
+    Parameters
+    ----------
+    mask, lines : ndarray of bool, shape (M, N)
+        Pixels outside the window do not count.
+
+    Returns
+    -------
+    ndarray of int64
+        In row-major order of the True pixels of ``lines``, px2.
+    """
+    pixels = np.flatnonzero(lines)
+    stride = mask.shape[1] + 2 * _NEAR_PX
+    padded = np.pad(mask, _NEAR_PX, constant_values=True).ravel()
+    rows, cols = np.divmod(pixels, mask.shape[1])
+    centres = (rows + _NEAR_PX) * stride + cols + _NEAR_PX
+    squared = np.zeros(pixels.shape, np.int64)
+    left = np.arange(pixels.size)
+    for distance, row, col in _offsets(_NEAR_PX):
+        hit = ~padded[centres[left] + row * stride + col]
+        squared[left[hit]] = distance
+        left = left[~hit]
+        if not left.size:
+            return squared
+    if mask.all():
+        squared[left] = sum(n * n for n in mask.shape)
+    else:
+        squared[left] = np.rint(distance_transform_edt(mask).ravel()[pixels[left]] ** 2).astype(np.int64)
+    return squared
+
+
+def nearest_skeleton_pixels(
+    mask: NDArray[np.bool_],
+    lines: NDArray[np.bool_],
+    half_widths: NDArray[np.int64],
+    reach_px: int,
+    collar: float,
+) -> Ownership:
+    """Give each mask pixel to its nearest skeleton pixel, unless that is too far for its own width.
+
+    Parameters
+    ----------
+    mask, lines : ndarray of bool, shape (M, N)
+    half_widths : ndarray of int64, shape (M, N)
+        Squared half widths on the skeleton, px2.
+    reach_px : int
+        No pixel is looked for farther than this.
+    collar : float
+        A pixel farther than this many half widths, plus 1 px, from its nearest skeleton pixel stays alone.
+    """
+    near = min(reach_px, _NEAR_PX)
+    stride = mask.shape[1] + 2 * reach_px
+    padded = np.pad(lines, reach_px).ravel()
+    pixels = np.flatnonzero(mask)
+    rows, cols = np.divmod(pixels, mask.shape[1])
+    centres = (rows + reach_px) * stride + cols + reach_px
+    found, distances = np.full(pixels.shape, -1), np.zeros(pixels.shape, np.int64)
+    left = np.arange(pixels.size)
+    for distance, row, col in _offsets(near):
+        hit = padded[centres[left] + row * stride + col]
+        found[left[hit]] = pixels[left[hit]] + row * mask.shape[1] + col
+        distances[left[hit]] = distance
+        left = left[~hit]
+        if not left.size:
+            break
+    if left.size and near < reach_px and lines.any():
+        exact = np.rint(distance_transform_edt(~lines).ravel()[pixels[left]] ** 2).astype(np.int64)
+        for distance, row, col, chosen in _groups(left, exact, reach_px):
+            open_ones = chosen[found[chosen] < 0]
+            hit = open_ones[padded[centres[open_ones] + row * stride + col]]
+            found[hit] = pixels[hit] + row * mask.shape[1] + col
+            distances[hit] = distance
+    kept = found >= 0
+    kept[kept] = distances[kept] <= (collar * np.sqrt(half_widths.ravel()[found[kept]]) + 1) ** 2
+    return Ownership(pixels[kept], found[kept])
+
+
+@cache
+def _offsets(radius: int) -> tuple[tuple[int, int, int], ...]:
+    """Return (squared distance, row, col) of the pixels of a disc, nearest first, in a fixed order."""
+    span = range(-radius, radius + 1)
+    disc = ((row * row + col * col, row, col) for row in span for col in span)
+    return tuple(sorted(o for o in disc if o[0] <= radius * radius))
+
+
+def _groups(
+    items: NDArray[np.intp], squared: NDArray[np.int64], reach_px: int
+) -> Iterator[tuple[int, int, int, NDArray[np.intp]]]:
+    """Yield, for each offset of the disc, the items that lie exactly that far from their target."""
+    order = np.argsort(squared, kind="stable")
+    items, squared = items[order], squared[order]
+    for distance, row, col in _offsets(reach_px):
+        first, last = np.searchsorted(squared, [distance, distance + 1])
+        if first < last:
+            yield distance, row, col, items[first:last]

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Runs every check: format, lint, types, layers, tests. Arguments go to pytest.
+# Tests on data beside the project need CRAQUELURE_DATA; without it they skip and say so.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/install.sh"
+install_craquelure test
+cd "$here"
+"$venv/bin/ruff" format --check .
+"$venv/bin/ruff" check .
+"$venv/bin/mypy"
+"$venv/bin/lint-imports"
+"$venv/bin/python" -m pytest "$@"

@@ -1,0 +1,17 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real data beside the project, or skip with the reason."""
+    folder = os.environ.get("CRAQUELURE_DATA")
+    if not folder:
+        pytest.skip("CRAQUELURE_DATA does not name the folder with the real data")
+    return Path(folder)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from segmentation_core.errors import ModelError
+from segmentation_core.models.store import add_model, default_name, list_models, load_model, remove_model
+
+
+def test_add_load_and_remove(home: Path, checkpoint: Path) -> None:
+    added = add_model(checkpoint)
+    assert added.path.parent == home / "models"
+    assert "little" in {m.name for m in list_models()}
+    assert load_model("little").sha256 == added.card.weights_sha256
+    remove_model("little")
+    assert "little" not in {m.name for m in list_models()}
+    assert list((home / "models").iterdir()) == []
+
+
+def test_a_model_file_can_be_used_without_adding_it(home: Path, checkpoint: Path) -> None:
+    assert load_model(checkpoint).path == checkpoint
+    assert load_model(str(checkpoint)).name == "little"
+    assert not home.exists()
+
+
+def test_a_name_is_added_once(home: Path, checkpoint: Path) -> None:
+    add_model(checkpoint)
+    with pytest.raises(ModelError, match="is there already"):
+        add_model(checkpoint)
+
+
+@pytest.mark.parametrize("name", ["../../evil", "", ".hidden", "a/b", "x" * 65, "C:evil"])
+def test_a_name_that_would_leave_the_store_is_refused(home: Path, checkpoint: Path, name: str) -> None:
+    card = checkpoint.with_suffix(".json")
+    card.write_text(json.dumps({**json.loads(card.read_text()), "mlm:name": name}))
+    with pytest.raises(ModelError, match="cannot be a model's name"):
+        add_model(checkpoint)
+    assert not home.exists()
+
+
+def test_unknown_names_are_refused_with_the_known_ones(home: Path) -> None:
+    with pytest.raises(ModelError, match="res_unet_lite"):
+        load_model("res_unet_gigantic")
+    with pytest.raises(ModelError, match="no model is called"):
+        remove_model("res_unet_gigantic")
+
+
+def test_a_shipped_model_stays(home: Path) -> None:
+    with pytest.raises(ModelError, match="ships with Craquelure"):
+        remove_model("res_unet_lite")
+    assert load_model("res_unet_lite").card.architecture == "res_unet_lite"
+
+
+def test_the_default_is_res_unet_where_its_weights_are(home: Path, checkpoint: Path) -> None:
+    assert default_name(list_models()) == load_model(None).name == "res_unet_lite"
+    card = checkpoint.with_suffix(".json")
+    card.write_text(json.dumps({**json.loads(card.read_text()), "mlm:name": "res_unet"}))
+    add_model(checkpoint)
+    assert default_name(list_models()) == load_model(None).name == "res_unet"
