@@ -49,10 +49,16 @@ ModelOption = Annotated[
 ]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where the network runs.")]
 Gsd = Annotated[
-    float | None, typer.Option("--gsd", metavar="MM", help="Ground sampling distance in mm per pixel, for an image without CRS.")
+    float | None,
+    typer.Option(
+        "--gsd", metavar="MM", help="Ground sampling distance in mm per pixel, for an image without CRS."
+    ),
 ]
 WorkingGsd = Annotated[
-    float | None, typer.Option("--working-gsd", metavar="MM", help="Average a finer raster down to this GSD; nothing is upsampled.")
+    float | None,
+    typer.Option(
+        "--working-gsd", metavar="MM", help="Average a finer raster down to this GSD; nothing is upsampled."
+    ),
 ]
 
 
@@ -82,7 +88,10 @@ _COLUMNS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
 
 
 def _print_statistics(title: str, result: dict[str, Any]) -> None:
-    rows = [{"element": str(r["elem_id"]), **{name: show(r) for name, show in _COLUMNS}} for r in result["elements"]]
+    rows = [
+        {"element": str(r["elem_id"]), **{name: show(r) for name, show in _COLUMNS}}
+        for r in result["elements"]
+    ]
     rows.append({"element": "all", **{name: show(result["totals"]) for name, show in _COLUMNS}})
     print_table(title, ["element", *(name for name, _ in _COLUMNS)], rows, total=True)
 
@@ -90,20 +99,35 @@ def _print_statistics(title: str, result: dict[str, Any]) -> None:
 @app.command()
 def survey(
     ortho: Annotated[Path, typer.Argument(help="The orthophoto.")],
-    book: Annotated[Path, typer.Option("--book", help="The survey book (GeoPackage); made if it is not there.")],
+    book: Annotated[
+        Path, typer.Option("--book", help="The survey book (GeoPackage); made if it is not there.")
+    ],
     date: Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="Date of the survey.")],
-    name: Annotated[str | None, typer.Option("--name", help="Name of the survey; the date if left out.")] = None,
-    elements: Annotated[Path | None, typer.Option("--elements", help="Layer of building elements (polygons).")] = None,
-    id_field: Annotated[str | None, typer.Option("--id-field", help="Field that holds the elements' ids.")] = None,
-    exclude: Annotated[Path | None, typer.Option("--exclude", help="Layer of areas that are not assessed.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the survey; the date if left out.")
+    ] = None,
+    elements: Annotated[
+        Path | None, typer.Option("--elements", help="Layer of building elements (polygons).")
+    ] = None,
+    id_field: Annotated[
+        str | None, typer.Option("--id-field", help="Field that holds the elements' ids.")
+    ] = None,
+    exclude: Annotated[
+        Path | None, typer.Option("--exclude", help="Layer of areas that are not assessed.")
+    ] = None,
     model: ModelOption = None,
     classes: Annotated[
-        Path | None, typer.Option("--classes", help="A ready class raster on the orthophoto's grid, instead of the network.")
+        Path | None,
+        typer.Option(
+            "--classes", help="A ready class raster on the orthophoto's grid, instead of the network."
+        ),
     ] = None,
     device: DeviceOption = Device.auto,
     gsd: Gsd = None,
     working_gsd: WorkingGsd = None,
-    inside_elements: Annotated[bool, typer.Option("--inside-elements", help="Look only inside the elements.")] = False,
+    inside_elements: Annotated[
+        bool, typer.Option("--inside-elements", help="Look only inside the elements.")
+    ] = False,
     discard_rasters: Annotated[
         bool, typer.Option("--discard-rasters", help="Do not keep the probability rasters beside the book.")
     ] = False,
@@ -153,10 +177,18 @@ def segment(
 
     with progress_shown(quiet=as_json) as progress:
         result = run(
-            ortho, out, model=model, device=device.value, gsd_mm=gsd, working_gsd_mm=working_gsd, progress=progress
+            ortho,
+            out,
+            model=model,
+            device=device.value,
+            gsd_mm=gsd,
+            working_gsd_mm=working_gsd,
+            progress=progress,
         )
     if as_json:
-        _print_json({"probability": str(result.probability), "classes": str(result.classes), "run": result.run})
+        _print_json(
+            {"probability": str(result.probability), "classes": str(result.classes), "run": result.run}
+        )
         return
     _print_notes({"run": result.run})
     typer.echo(f"Probabilities: {result.probability}\nClasses: {result.classes}")
@@ -164,10 +196,19 @@ def segment(
 
 @app.command()
 def vectorise(
-    source: Annotated[Path, typer.Argument(help="Folder written by 'segment', a probability raster, or a class raster 0/1/2/255.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder written by 'segment', a probability raster, or a class raster 0/1/2/255."
+        ),
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="VECTORS.gpkg", help="GeoPackage to write.")],
-    threshold_craquelure: Annotated[float | None, typer.Option(metavar="P", help="Probability from which craquelure counts, 0-1.")] = None,
-    threshold_paint_loss: Annotated[float | None, typer.Option(metavar="P", help="Probability from which paint loss counts, 0-1.")] = None,
+    threshold_craquelure: Annotated[
+        float | None, typer.Option(metavar="P", help="Probability from which craquelure counts, 0-1.")
+    ] = None,
+    threshold_paint_loss: Annotated[
+        float | None, typer.Option(metavar="P", help="Probability from which paint loss counts, 0-1.")
+    ] = None,
     gsd: Gsd = None,
     as_json: Json = False,
 ) -> None:
@@ -214,7 +255,9 @@ def measure(
 @app.command()
 def predict(
     images: Annotated[Path, typer.Argument(metavar="IMAGES_DIR", help="Folder of plain photos.")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="LABELS_DIR", help="Folder for the label PNGs.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="LABELS_DIR", help="Folder for the label PNGs.")
+    ],
     model: ModelOption = None,
     device: DeviceOption = Device.auto,
     as_json: Json = False,
@@ -236,7 +279,9 @@ def export(
     book: Annotated[Path, typer.Argument(help="The survey book.")],
     file_format: Annotated[str, typer.Option("--format", help="shapefile")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to write.")],
-    survey_name: Annotated[str | None, typer.Option("--survey", help="One survey, by name; all if left out.")] = None,
+    survey_name: Annotated[
+        str | None, typer.Option("--survey", help="One survey, by name; all if left out.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a survey book in another format."""
@@ -269,7 +314,9 @@ def doctor(as_json: Json = False) -> None:
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the demo.")] = Path("craquelure-demo"),
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the demo.")] = Path(
+        "craquelure-demo"
+    ),
     model: ModelOption = None,
     device: DeviceOption = Device.auto,
     as_json: Json = False,
@@ -332,7 +379,8 @@ def model_list(as_json: Json = False) -> None:
 
 @model_app.command("add")
 def model_add(
-    file: Annotated[Path, typer.Argument(help="A .safetensors file with its .json card beside it.")], as_json: Json = False
+    file: Annotated[Path, typer.Argument(help="A .safetensors file with its .json card beside it.")],
+    as_json: Json = False,
 ) -> None:
     """Check a model and add it to the store."""
     from segmentation_core.operations.model import model_add as run
@@ -360,7 +408,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     del version
 
@@ -374,10 +424,12 @@ def _fault(error: Exception) -> int:
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile("w", prefix="craquelure-fault-", suffix=".txt", delete=False, encoding="utf-8") as log:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="craquelure-fault-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as log:
         traceback.print_exception(error, file=log)
     sys.stderr.write(
-        f"Craquelure met a fault of its own ({type(error).__name__}). Nothing half-done was kept as finished. "
+        f"Craquelure met a fault of its own ({type(error).__name__}); nothing half-done was kept as finished. "
         f"Please report it with {log.name}\n"
     )
     return 1

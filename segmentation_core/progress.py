@@ -19,5 +19,5 @@ class Progress(Protocol):
         """Note that ``done`` of ``total`` is finished."""
 
 
-def silent(stage: str, done: float, total: float, unit: str = "") -> None:  # noqa: ARG001
+def silent(stage: str, done: float, total: float, unit: str = "") -> None:
     """Ignore progress."""

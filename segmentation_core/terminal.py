@@ -87,7 +87,9 @@ def _rate(done: float, seconds: float, unit: str) -> str:
     return f"{done / seconds:.3g} {unit}/s"
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, str]], *, total: bool = False) -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Mapping[str, str]], *, total: bool = False
+) -> None:
     """Print a table on standard output; with ``total``, the last row is set apart."""
     from rich.console import Console
     from rich.table import Table

@@ -15,12 +15,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     learn = verbs.add_parser("train", help="train, or continue a training")
-    learn.add_argument("--data", type=Path, required=True, help="folder with craquelure_oil, paintings, overlays")
+    learn.add_argument(
+        "--data", type=Path, required=True, help="folder with craquelure_oil, paintings, overlays"
+    )
     learn.add_argument("-o", "--out", type=Path, required=True, help="run folder")
     learn.add_argument("--architecture", default="res_unet_lite")
     learn.add_argument("--steps", type=int, default=4000)
     learn.add_argument("--batch", type=int, default=8)
     learn.add_argument("--synthetic", type=float, default=0.6, help="share of synthetic samples, 0-1")
+    ready = verbs.add_parser("publish", help="write the checkpoint and card of a finished training")
+    ready.add_argument("run", type=Path, help="run folder")
+    ready.add_argument("--data", type=Path, required=True, help="as for train")
+    ready.add_argument("-o", "--out", type=Path, required=True, help="folder of the checkpoint")
+    ready.add_argument("--device", required=True, help="what it was trained on, for the card")
+    ready.add_argument("--hours", type=float, required=True, help="how long it took, for the card")
     return parser
 
 
@@ -28,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb; return the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        _train(options)
+        _train(options) if options.verb == "train" else _publish(options)
     except CraquelureError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -47,8 +55,29 @@ def _train(options: argparse.Namespace) -> None:
         load_ingredients(options.data),
         options.out,
         validation=load_tiles(oil, validation=True),
-        report=lambda line: sys.stdout.write(line + "\n") and sys.stdout.flush() or None,
+        report=_say,
     )
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from training.data import load_ingredients, load_tiles
+    from training.publish import publish, synthetic_validation
+
+    card = publish(
+        options.run,
+        options.out,
+        real=load_tiles(options.data / "craquelure_oil", validation=True),
+        synthetic=synthetic_validation(load_ingredients(options.data)),
+        made={"device": options.device, "hours": options.hours},
+    )
+    for row in card["metrics"]:
+        figures = "  ".join(f"{name} {value}" for name, value in row.items() if name != "protocol")
+        sys.stdout.write(figures + "\n")
 
 
 if __name__ == "__main__":

@@ -42,9 +42,7 @@ def augmented(
     return _relit(rng, image), np.ascontiguousarray(label)
 
 
-def _rescaled(
-    rng: np.random.Generator, image: Image8, label: Image8, size_px: int
-) -> tuple[Image8, Image8]:
+def _rescaled(rng: np.random.Generator, image: Image8, label: Image8, size_px: int) -> tuple[Image8, Image8]:
     scale = float(np.exp(rng.uniform(np.log(0.6), np.log(1.6)))) if rng.random() < 0.6 else 1.0
     angle = rng.uniform(-np.pi, np.pi) if rng.random() < 0.3 else 0.0
     if scale == 1.0 and angle == 0.0 and image.shape[0] == size_px:
@@ -58,7 +56,14 @@ def _rescaled(
     middle, half = image.shape[0] / 2, size_px / 2
     room = max(image.shape[0] - size_px / scale, 0) / 2
     shift_x, shift_y = rng.uniform(-room, room, 2)
-    affine = (cos, sin, middle + shift_x - half * (cos + sin), -sin, cos, middle + shift_y + half * (sin - cos))
+    affine = (
+        cos,
+        sin,
+        middle + shift_x - half * (cos + sin),
+        -sin,
+        cos,
+        middle + shift_y + half * (sin - cos),
+    )
     size, mode = (size_px, size_px), Image.Transform.AFFINE
     reflected = np.pad(image, ((size_px, size_px), (size_px, size_px), (0, 0)), mode="symmetric")
     beyond = np.pad(label, size_px, constant_values=IGNORE)
@@ -74,7 +79,9 @@ def _averaged_label(label: Image8, side: int) -> Image8:
     for value in np.unique(label):
         if value == 0:
             continue
-        share = Image.fromarray((label == value).astype(np.uint8) * 255).resize((side, side), Image.Resampling.BOX)
+        share = Image.fromarray((label == value).astype(np.uint8) * 255).resize(
+            (side, side), Image.Resampling.BOX
+        )
         out[np.asarray(share) >= (128 if value == IGNORE else 90)] = value
     return out
 

@@ -70,7 +70,8 @@ def _read(folder: Path, stem: str, mode: str) -> NDArray[np.uint8]:
 def load_ingredients(data: Path) -> Ingredients:
     """Read paintings and overlays for the generator from ``data/paintings`` and ``data/overlays``."""
     paintings = tuple(
-        np.asarray(Image.open(path).convert("RGB"), np.float32) for path in sorted((data / "paintings").glob("*.jpg"))
+        np.asarray(Image.open(path).convert("RGB"), np.float32)
+        for path in sorted((data / "paintings").glob("*.jpg"))
     )
     overlays = tuple(
         np.asarray(Image.open(path).convert("RGBA")) for path in sorted((data / "overlays").rglob("*.png"))
@@ -126,7 +127,9 @@ class SampleStream(IterableDataset[Batch]):
 
     def _sample(self, rng: np.random.Generator) -> tuple[Image8, Image8]:
         if rng.random() < self.synthetic:
-            return augmented(rng, *synthetic_sample(rng, self.size_px, self.ingredients), self.size_px, rescale=False)
+            return augmented(
+                rng, *synthetic_sample(rng, self.size_px, self.ingredients), self.size_px, rescale=False
+            )
         tile = self.tiles[rng.integers(len(self.tiles))]
         image, label = augmented(rng, tile.image, tile.label, self.size_px, rescale=True)
         if rng.random() < 0.5:

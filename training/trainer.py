@@ -12,12 +12,14 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -31,7 +33,7 @@ from training.losses import cross_entropy_and_dice
 from training.metrics import Agreement
 from training.synthetic.samples import Ingredients
 
-__all__ = ["Recipe", "predicted_labels", "train", "validated"]
+__all__ = ["Recipe", "class_probabilities", "labels_from", "train", "validated"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,10 @@ class _Run:
         self.average = copy.deepcopy(self.network).eval()
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         plain = [p for p in self.network.parameters() if p.ndim <= 1]
-        groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        groups = [
+            {"params": decayed, "weight_decay": recipe.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ]
         self.optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99))
         self.step = 0
 
@@ -113,12 +118,12 @@ class _Run:
 
     def load(self, path: Path) -> None:
         """Continue from a state file of the same recipe."""
-        from safetensors import safe_open
-
         with safe_open(path, "pt") as handle:
             metadata = handle.metadata()
         if json.loads(metadata["recipe"]) != asdict(self.recipe):
-            raise ParameterError("the run was started with another recipe", path=path, remedy="Use another folder")
+            raise ParameterError(
+                "the run was started with another recipe", path=path, remedy="Use another folder"
+            )
         state = load_file(path)
         self.step = int(metadata["step"])
         for name, module in (("network.", self.network), ("average.", self.average)):
@@ -142,9 +147,11 @@ class _Run:
             logits = self.network(x)
         loss = cross_entropy_and_dice(logits, labels)
         if not torch.isfinite(loss):
-            raise ModelError(f"the loss is not a number at step {self.step}", remedy="Lower the learning rate")
+            raise ModelError(
+                f"the loss is not a number at step {self.step}", remedy="Lower the learning rate"
+            )
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self._follow()
@@ -154,35 +161,41 @@ class _Run:
     @torch.no_grad()
     def _follow(self) -> None:
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
-        for mean, now in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
+        for mean, now in zip(
+            self.average.state_dict().values(), self.network.state_dict().values(), strict=True
+        ):
             if mean.dtype.is_floating_point:
                 mean.lerp_(now, 1 - decay)
             else:
                 mean.copy_(now)
 
 
-def predicted_labels(network: nn.Module, image: np.ndarray, thresholds: dict[str, float]) -> np.ndarray:
-    """Label a picture (H, W, 3) uint8: vocabulary values where a class passes its threshold, (H, W) uint8."""
+def class_probabilities(network: nn.Module, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the probabilities (K - 1, H, W) of the damage classes on a picture (H, W, 3) uint8."""
     x = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
     with torch.inference_mode():
-        logits = network(normalised(x, IMAGENET_MEAN, IMAGENET_STD))
-    probability = logits.float().softmax(dim=1)[0].numpy()
-    labels = np.zeros(image.shape[:2], np.uint8)
+        logits = network(normalised(x, IMAGENET_MEAN, IMAGENET_STD).to(memory_format=torch.channels_last))
+    probabilities: NDArray[np.float32] = logits.float().softmax(dim=1)[0, 1:].numpy()
+    return probabilities
+
+
+def labels_from(probabilities: NDArray[np.float32], thresholds: Mapping[str, float]) -> NDArray[np.uint8]:
+    """Return labels (H, W): vocabulary values where a class passes its threshold, the winner where two do."""
     vocabulary = load_vocabulary()
+    labels = np.full(probabilities.shape[1:], vocabulary.background_value, np.uint8)
     for defect in vocabulary.drawing_order:
-        band = vocabulary.codes.index(defect.code) + 1
-        labels[probability[band] >= thresholds[defect.code]] = defect.value
+        labels[probabilities[vocabulary.codes.index(defect.code)] >= thresholds[defect.code]] = defect.value
     return labels
 
 
 def validated(
-    network: nn.Module, tiles: tuple[Tile, ...], thresholds: dict[str, float]
+    network: nn.Module, tiles: tuple[Tile, ...], thresholds: Mapping[str, float]
 ) -> dict[str, Agreement]:
     """Score a network on tiles, per class, sums pooled over all tiles."""
     network.eval()
     scores = {c.code: Agreement(c.value) for c in load_vocabulary().classes}
     for tile in tiles:
-        labels = predicted_labels(network, tile.image, thresholds)
+        labels = labels_from(class_probabilities(network, tile.image), thresholds)
         for agreement in scores.values():
             agreement.add(labels, tile.label)
     return scores
@@ -196,7 +209,7 @@ def train(
     *,
     validation: tuple[Tile, ...] = (),
     every: int = 250,
-    report: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], object] = str,
 ) -> nn.Module:
     """Train, or continue the training found in ``folder``.
 
@@ -254,9 +267,13 @@ def train(
             seconds = (time.monotonic() - started) / (run.step - first)
             scores = validated(run.average, validation[:: max(len(validation) // 60, 1)], halves)
             _log(folder, run.step, float(np.mean(losses)), seconds, scores)
-            report(f"step {run.step}/{recipe.steps}  loss {np.mean(losses):.4f}  {seconds:.2f} s/step  " + _line(scores))
+            report(
+                f"step {run.step}/{recipe.steps}  loss {np.mean(losses):.4f}  {seconds:.2f} s/step  "
+                + _line(scores)
+            )
             losses.clear()
-    return run.average
+    average: nn.Module = run.average
+    return average
 
 
 def _line(scores: dict[str, Agreement]) -> str:

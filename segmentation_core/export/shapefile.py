@@ -6,6 +6,7 @@ unit; hence the table in `segmentation_core.export.fields`. What is written is r
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import pyogrio
 import shapely
 from numpy.typing import NDArray
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
 from segmentation_core.errors import DiskFullError, VectorError
 from segmentation_core.export.csv_table import write_csv
@@ -31,6 +33,8 @@ from segmentation_core.vocabulary import load_vocabulary
 __all__ = ["FIELD_KEY", "write_shapefiles"]
 
 FIELD_KEY = "field_key.csv"
+
+_FULL_BYTES = 1 << 20
 
 
 def write_shapefiles(book: Book, surveys: Sequence[Survey], folder: Path) -> dict[str, int]:
@@ -61,9 +65,10 @@ def write_shapefiles(book: Book, surveys: Sequence[Survey], folder: Path) -> dic
     for survey in surveys:
         for layer in EXPORT_LAYERS:
             path = folder / f"{safe_name(survey.name)}_{layer.name}.shp"
-            geometries, columns = _content(book, survey, layer)
+            geometries, values = _content(book, survey, layer)
+            columns = [_array(field, column) for field, column in zip(layer.fields, values, strict=True)]
             _write(path, layer, geometries, columns, book.crs_wkt)
-            _check(path, layer, len(geometries))
+            _check(path, layer, geometries, columns)
             counts[path.name] = len(geometries)
     write_csv(
         folder / FIELD_KEY,
@@ -116,54 +121,68 @@ def _write(
     path: Path,
     layer: ExportLayer,
     geometries: NDArray[np.object_],
-    columns: list[list[Any]],
+    columns: list[NDArray[Any]],
     crs_wkt: str | None,
 ) -> None:
-    data, missing = [], []
-    for field, values in zip(layer.fields, columns, strict=True):
-        data.append(_array(field, values))
-        missing.append(
-            None if field.kind in {"text", "date"} else np.array([v is None for v in values], dtype=bool)
-        )
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="'crs' was not provided")
             pyogrio.raw.write(
                 path,
                 np.asarray(shapely.to_wkb(geometries), dtype=object),
-                data,
+                columns,
                 np.array([field.name for field in layer.fields], dtype=object),
-                field_mask=missing,
                 driver="ESRI Shapefile",
                 geometry_type=layer.geometry_type,
                 crs=crs_wkt,
                 encoding="UTF-8",
             )
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, RuntimeError, OSError) as exc:
-        raise DiskFullError(
-            f"the shapefile could not be written ({exc})",
-            path=path,
-            remedy="Free some space and export again",
-        ) from exc
+    except (DataSourceError, DataLayerError, FeatureError, OSError) as exc:
+        raise _differs(path, str(exc)) from exc
 
 
 def _array(field: ExportField, values: list[Any]) -> NDArray[Any]:
     if field.kind == "real":
         return np.array([np.nan if v is None else v * field.factor for v in values], dtype=np.float64)
+    if field.kind == "integer" and None in values:  # OGR has no other way to say NULL
+        return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
     if field.kind == "integer":
-        return np.array([0 if v is None else int(v) for v in values], dtype=np.int64)
+        return np.array(values, dtype=np.int64)
     if field.kind == "date":
         return np.array(values, dtype="datetime64[D]")
     return np.array(values, dtype=object)
 
 
-def _check(path: Path, layer: ExportLayer, count: int) -> None:
-    info = pyogrio.read_info(path, encoding=None)
-    names = [str(name) for name in info["fields"]]
-    if info["features"] != count or names != [field.name for field in layer.fields]:
-        raise VectorError(
-            f"the shapefile reads back with {info['features']} features and the fields {', '.join(names)}, "
-            f"written were {count}",
-            path=path,
-            remedy="Report this, with the book",
-        )
+def _check(path: Path, layer: ExportLayer, geometries: NDArray[np.object_], columns: list[NDArray[Any]]) -> None:
+    """Read a file back and compare everything: OGR does not always report that a disk filled up."""
+    try:
+        meta, _, wkb, found = pyogrio.raw.read(path)
+    except (DataSourceError, DataLayerError) as exc:
+        raise _differs(path, "it cannot be opened") from exc
+    names = [field.name for field in layer.fields]
+    if meta["fields"].tolist() != names or len(wkb) != len(geometries):
+        raise _differs(path, f"{len(wkb)} features with the fields {', '.join(meta['fields'])}")
+    sizes = np.array([(shapely.area(g), shapely.length(g)) for g in (geometries, shapely.from_wkb(wkb))])
+    if not np.allclose(sizes[0], sizes[1], rtol=1e-6, equal_nan=False):
+        raise _differs(path, "other geometries")
+    for field, written, read in zip(layer.fields, columns, found, strict=True):
+        if field.kind == "real":
+            same = np.allclose(written, read, rtol=1e-6, equal_nan=True)
+        else:
+            same = bool(np.all((written == read) | _is_null(written) & _is_null(read)))
+        if not same:
+            raise _differs(path, f"other values in {field.name}")
+
+
+def _is_null(values: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.array([value is None or value != value for value in values], dtype=bool)  # noqa: PLR0124 - NaN
+
+
+def _differs(path: Path, what: str) -> VectorError | DiskFullError:
+    if shutil.disk_usage(path.parent).free < _FULL_BYTES:
+        return DiskFullError("the disk is full", path=path, remedy="Free some space and export again")
+    return VectorError(
+        f"the shapefile does not read back as it was written ({what})",
+        path=path,
+        remedy="Check that the disk is sound and no quota is reached, and export again",
+    )

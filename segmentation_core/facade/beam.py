@@ -93,7 +93,9 @@ def paint_beam(
 def _hoop(painter: Painter, span: tuple[float, float], scheme: BeamScheme, ramp: Ramp) -> None:
     height = painter.height_px
     wide, line_px = span[1] - span[0], max(0.0095 * height, 1.8)
-    painter.graded(rectangle(span[0], -height, span[1], 2 * height), ramp, wide * 0.075, outline="ink", steps=4)
+    painter.graded(
+        rectangle(span[0], -height, span[1], 2 * height), ramp, wide * 0.075, outline="ink", steps=4
+    )
     inner = (span[0] + 0.33 * wide, 0.0, span[1] - 0.33 * wide, float(height))
     if scheme.hoop == "beads":
         beads(painter, inner, OCHRE if ramp is scheme.main else ROSE)
@@ -112,7 +114,9 @@ def _box(painter: Painter, span: tuple[float, float], scheme: BeamScheme) -> Non
         gardenia(painter, (x, y), 0.27 * height, scheme.main, math.pi / 4)
     radius = min(wide, height) * 0.45
     painter.graded(foil(centre, radius), scheme.main, 0.026 * height, outline="gold", steps=3)
-    painter.graded(foil(centre, radius * 0.72, angle=math.pi / 8), RED, 0.014 * height, outline="gold", steps=3)
+    painter.graded(
+        foil(centre, radius * 0.72, angle=math.pi / 8), RED, 0.014 * height, outline="gold", steps=3
+    )
     for k in range(8):
         turn = k * math.pi / 4 + math.pi / 8
         at = (centre[0] + radius * 0.47 * math.cos(turn), centre[1] + radius * 0.47 * math.sin(turn))
@@ -178,11 +182,17 @@ def _centre_panel(painter: Painter, start: float, scheme: BeamScheme, rng: np.ra
     with painter.inside(np.asarray(inner.exterior.coords)):
         match scheme.filling:
             case "scroll":
-                lotus_scroll(painter, (filled[0] + 0.2 * height, filled[1], filled[2] - 0.2 * height, filled[3]), rng)
+                lotus_scroll(
+                    painter, (filled[0] + 0.2 * height, filled[1], filled[2] - 0.2 * height, filled[3]), rng
+                )
             case "clouds":
                 flowing_clouds(painter, filled, rng)
             case "brocade":
-                brocade(painter, (filled[0] - 0.1 * height, 0.12 * height, filled[2] + 0.2 * height, 0.88 * height), BLUE)
+                brocade(
+                    painter,
+                    (filled[0] - 0.1 * height, 0.12 * height, filled[2] + 0.2 * height, 0.88 * height),
+                    BLUE,
+                )
             case _:
                 raise ValueError(f"no filling {scheme.filling!r}")
     painter.gold(np.asarray(inner.exterior.coords), max(0.0065 * height, 1.4))
@@ -191,11 +201,18 @@ def _centre_panel(painter: Painter, start: float, scheme: BeamScheme, rng: np.ra
 def _edges(painter: Painter) -> None:
     height, width = float(painter.height_px), float(painter.width_px)
     for y, out in ((0.0, -1), (height, 1)):
-        painter.fill(rectangle(-10, min(y, y - out * 0.035 * height), width + 10, max(y, y - out * 0.035 * height)), INK)
         painter.fill(
-            rectangle(-10, min(y - out * 0.008 * height, y - out * 0.03 * height), width + 10,
-                      max(y - out * 0.008 * height, y - out * 0.03 * height)), GREEN.dark
+            rectangle(-10, min(y, y - out * 0.035 * height), width + 10, max(y, y - out * 0.035 * height)),
+            INK,
+        )
+        painter.fill(
+            rectangle(
+                -10,
+                min(y - out * 0.008 * height, y - out * 0.03 * height),
+                width + 10,
+                max(y - out * 0.008 * height, y - out * 0.03 * height),
+            ),
+            GREEN.dark,
         )
         x = np.linspace(-10, width + 10, 40)
         painter.gold(np.column_stack((x, np.full(40, y - out * 0.036 * height))), max(0.008 * height, 1.6))
-

@@ -19,7 +19,9 @@ _CHUNK_CELLS = 400_000
 _BIT_COUNT = np.array([bin(k).count("1") for k in range(1 << SAMPLES)], np.uint8)
 
 
-def crack_coverage(network: CrackNetwork, shape: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def crack_coverage(
+    network: CrackNetwork, shape: tuple[int, int]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Rasterise a crack network.
 
     Parameters

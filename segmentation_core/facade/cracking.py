@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from segmentation_core.facade.layout import Damage
 from segmentation_core.facade.noise import NoiseField, noise_field
 
-__all__ = ["Bending", "Cell", "CrackNetwork", "bending", "crack_network"]
+__all__ = ["Bending", "Cell", "CrackNetwork", "bending", "cell_area", "crack_network"]
 
 Cell = NDArray[np.float64]
 """Corners of a convex cell, (N, 2), before bending."""
@@ -106,13 +106,22 @@ def crack_network(
     target = _target_size(activity, fineness, shape, damage)
     chords, cells = _divided(rng, shape, target)
     lines = _chord_lines(rng, chords, damage)
-    lines = _Lines(bend.apply(lines.points), lines.width_px, lines.depth, lines.line)
+    lines = CrackNetwork(bend.apply(lines.points), lines.width_px, lines.depth, lines.line)
     shown = _shown(lines, activity, rng, shape, damage.crackled)
     network = _cut_to(lines, shown, rng)
     return _joined(network, _grain_cracks(rng, shape, damage, bend)), cells
 
 
-_Lines = CrackNetwork
+def cell_area(cell: Cell) -> float:
+    """Return the area of a cell, px2.
+
+    Examples
+    --------
+    >>> cell_area(np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 3.0], [0.0, 3.0]]))
+    12.0
+    """
+    x, y = cell[:, 0], cell[:, 1]
+    return 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
 
 
 def _threshold(values: NDArray[np.floating], share: float) -> float:
@@ -155,7 +164,7 @@ def _divided(
     while pending:
         cell = pending.pop()
         goal = _finest(target, cell)
-        area = _area(cell)
+        area = cell_area(cell)
         if not np.isfinite(goal):
             continue
         if np.sqrt(area) < goal * rng.uniform(1.0, 1.5):
@@ -175,12 +184,9 @@ def _finest(target: NDArray[np.float64], cell: Cell) -> float:
     return float(target[low[1] : high[1], low[0] : high[0]].min(initial=np.inf))
 
 
-def _area(cell: Cell) -> float:
-    x, y = cell[:, 0], cell[:, 1]
-    return 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
-
-
-def _split(cell: Cell, rng: np.random.Generator) -> tuple[list[Cell] | None, tuple[float, float, float, float]]:
+def _split(
+    cell: Cell, rng: np.random.Generator
+) -> tuple[list[Cell] | None, tuple[float, float, float, float]]:
     """Split a cell across its longer axis, cells along the grain being left longer."""
     stretched = cell * (1.0, _ELONGATION)
     centred = stretched - stretched.mean(axis=0)
@@ -265,7 +271,9 @@ def _tapering(
     back_tapers = np.bincount(line, cut_back) > 0
     taper = np.ones(len(line))
     for tapers, distance in ((front_tapers, from_front), (back_tapers, from_back)):
-        taper = np.where(tapers[line], np.minimum(taper, np.clip(distance * _POINT_SPACING_PX / 18.0, 0, 1)), taper)
+        taper = np.where(
+            tapers[line], np.minimum(taper, np.clip(distance * _POINT_SPACING_PX / 18.0, 0, 1)), taper
+        )
     return np.asarray(taper**0.6)
 
 

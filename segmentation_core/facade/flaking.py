@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from segmentation_core.facade.cracking import Bending, Cell
+from segmentation_core.facade.cracking import Bending, Cell, cell_area
 from segmentation_core.facade.layout import Damage
 
 __all__ = ["loss_coverage"]
@@ -65,7 +65,7 @@ def _flakes(
     rng: np.random.Generator, shape: tuple[int, int], cells: list[Cell], bend: Bending
 ) -> Iterator[list[Outline]]:
     """Yield flakes for ever, each as the outlines it is the union of."""
-    sizes = np.array([_area(cell) for cell in cells])
+    sizes = np.array([cell_area(cell) for cell in cells])
     centres = np.array([cell.mean(axis=0) for cell in cells]).reshape(-1, 2)
     usable = np.flatnonzero(sizes < _AREA_PX[1] / 3)
     tree = cKDTree(centres[usable] * (0.7, 1.0)) if len(usable) else None
@@ -136,8 +136,3 @@ def _densified(cell: Cell) -> Outline:
     at = np.r_[0, np.cumsum(np.hypot(*np.diff(closed, axis=0).T))]
     s = np.arange(0, at[-1], 3.0)
     return np.column_stack((np.interp(s, at, closed[:, 0]), np.interp(s, at, closed[:, 1])))
-
-
-def _area(cell: Cell) -> float:
-    x, y = cell[:, 0], cell[:, 1]
-    return 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))

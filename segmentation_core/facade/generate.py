@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from shapely.geometry import box
 
-from segmentation_core.errors import RasterError
+from segmentation_core.export.csv_table import output_errors
 from segmentation_core.facade.beam import paint_beam
 from segmentation_core.facade.coverage import crack_coverage
 from segmentation_core.facade.cracking import CrackNetwork, bending, crack_network
@@ -76,9 +75,15 @@ class _Canvas:
     lost: NDArray[np.uint8]
 
     def read(self, window: Window, light: LightProfile) -> Layers:
-        rows, cols = slice(window.row_off, window.row_end), slice(window.col_off, window.col_end)
-        cut = (a[rows, cols] for a in (self.rgb, self.relief, self.crack, self.depth, self.lost))
-        return Layers(*cut, light.read(window))
+        place = np.s_[window.row_off : window.row_end, window.col_off : window.col_end]
+        return Layers(
+            rgb=self.rgb[place],
+            relief=self.relief[place],
+            crack=self.crack[place],
+            depth=self.depth[place],
+            lost=self.lost[place],
+            shade=light.read(window),
+        )
 
 
 def generate_facade(
@@ -109,7 +114,7 @@ def generate_facade(
     ------
     ParameterError
         The size is too small.
-    RasterError
+    DiskFullError, VectorError
         The folder cannot be written.
     """
     folder = Path(folder)
@@ -118,7 +123,7 @@ def generate_facade(
     ready = _ready(folder, record)
     if ready is not None:
         return ready
-    with _writing(folder):
+    with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         facade_files(folder, ()).truth_record.unlink(missing_ok=True)
         canvas, networks = _painted(layout, seed, progress)
@@ -160,18 +165,6 @@ def _data_files(facade: Facade) -> tuple[Path, ...]:
     return facade.orthophoto, facade.elements, facade.truth_raster
 
 
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except RasterError:
-        raise
-    except OSError as exc:
-        raise RasterError(
-            f"the demo cannot be written ({exc})", path=folder, remedy="Choose a folder with space and permission"
-        ) from exc
-
-
 def _rng(seed: int, *purpose: int) -> np.random.Generator:
     """Return an independent generator for one purpose: pieces may be made in any order."""
     return np.random.default_rng([seed, *purpose])
@@ -179,9 +172,7 @@ def _rng(seed: int, *purpose: int) -> np.random.Generator:
 
 def _painted(layout: FacadeLayout, seed: int, progress: Progress) -> tuple[_Canvas, list[CrackNetwork]]:
     shape = layout.shape
-    canvas = _Canvas(
-        np.zeros((*shape, 3), np.uint8), *(np.zeros(shape, np.uint8) for _ in range(4))
-    )
+    canvas = _Canvas(np.zeros((*shape, 3), np.uint8), *(np.zeros(shape, np.uint8) for _ in range(4)))
     paint_surroundings(layout, canvas.rgb, canvas.relief, _rng(seed, 2))
     networks = []
     total = len(layout.beams)

@@ -14,7 +14,16 @@ from segmentation_core.facade.beam import BeamScheme
 from segmentation_core.facade.palette import BLUE, GREEN, RED, TEAL
 from segmentation_core.raster.grid import Grid
 
-__all__ = ["FULL_SIZE_PX", "GSD_MM", "LOCAL_CRS_WKT", "Beam", "Damage", "FacadeLayout", "facade_layout", "valid_mask"]
+__all__ = [
+    "FULL_SIZE_PX",
+    "GSD_MM",
+    "LOCAL_CRS_WKT",
+    "Beam",
+    "Damage",
+    "FacadeLayout",
+    "facade_layout",
+    "valid_mask",
+]
 
 FULL_SIZE_PX = (10240, 4096)
 """(width, height) of the demo's orthophoto: 41.9 Mpx."""
@@ -84,12 +93,30 @@ class FacadeLayout:
 
 
 _BEAMS = (
-    ("B1", "Eave purlin", "檐檩", (0.055, 0.285), BeamScheme(BLUE, GREEN, RED, "brocade", "beads"),
-     Damage(0.3, (48, 90), (1.0, 2.2), 1.2, 0.1, 0.006)),
-    ("B2", "Large architrave", "大额枋", (0.355, 0.645), BeamScheme(GREEN, BLUE, RED, "scroll", "fret"),
-     Damage(0.62, (24, 72), (1.1, 3.6), 1.6, 0.15, 0.05)),
-    ("B3", "Small architrave", "小额枋", (0.725, 0.935), BeamScheme(BLUE, GREEN, TEAL, "clouds", "beads"),
-     Damage(0.5, (32, 84), (1.0, 2.8), 4.0, 0.3, 0.022)),
+    (
+        "B1",
+        "Eave purlin",
+        "檐檩",
+        (0.055, 0.285),
+        BeamScheme(BLUE, GREEN, RED, "brocade", "beads"),
+        Damage(0.3, (48, 90), (1.0, 2.2), 1.2, 0.1, 0.006),
+    ),
+    (
+        "B2",
+        "Large architrave",
+        "大额枋",
+        (0.355, 0.645),
+        BeamScheme(GREEN, BLUE, RED, "scroll", "fret"),
+        Damage(0.62, (24, 72), (1.1, 3.6), 1.6, 0.15, 0.05),
+    ),
+    (
+        "B3",
+        "Small architrave",
+        "小额枋",
+        (0.725, 0.935),
+        BeamScheme(BLUE, GREEN, TEAL, "clouds", "beads"),
+        Damage(0.5, (32, 84), (1.0, 2.8), 4.0, 0.3, 0.022),
+    ),
 )
 
 
@@ -132,5 +159,7 @@ def valid_mask(layout: FacadeLayout, rng: np.random.Generator) -> NDArray[np.boo
     brush = ImageDraw.Draw(image)
     brush.polygon([(width + 1, -1), *zip(edge, rows, strict=True), (width + 1, height + 1)], fill=0)
     cut = 0.045 * height
-    brush.polygon([(0, height), (0, height - cut), (0.6 * cut, height - 0.8 * cut), (1.4 * cut, height)], fill=0)
+    brush.polygon(
+        [(0, height), (0, height - cut), (0.6 * cut, height - 0.8 * cut), (1.4 * cut, height)], fill=0
+    )
     return np.asarray(image)

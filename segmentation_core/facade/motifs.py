@@ -73,7 +73,7 @@ def _petal_ring(painter: Painter, centre: Centre, radius_px: float, ring: _Ring,
 
 
 def _tail(inner: float, middle: float, size: float, sweep: float) -> Points:
-    """The part of a petal that runs from its round head inwards, swept back against the whirl."""
+    """Return the part of a petal that runs from its round head inwards, swept back against the whirl."""
     count = 8
     radius = np.linspace(middle, inner * 0.98, count)
     turn = -sweep * np.linspace(0, 1, count) ** 1.5 * 1.1
@@ -119,7 +119,9 @@ def foil(centre: Centre, radius_px: float, lobes: int = 8, angle: float = 0.0) -
     return union_of_circles(circles)
 
 
-def lotus(painter: Painter, centre: Centre, radius_px: float, ramps: tuple[Ramp, Ramp], angle: float = 0.0) -> None:
+def lotus(
+    painter: Painter, centre: Centre, radius_px: float, ramps: tuple[Ramp, Ramp], angle: float = 0.0
+) -> None:
     """Paint an Indian lotus (西番莲) seen from the side, growing in the direction ``angle``.
 
     Parameters
@@ -144,11 +146,16 @@ def lotus(painter: Painter, centre: Centre, radius_px: float, ramps: tuple[Ramp,
     ):
         for side in (-1, 1):
             leaf = petal(radius_px * length, radius_px * width, pointed=0.75, bend=side * radius_px * 0.16)
-            painter.graded(placed(leaf, centre, angle + side * spread), ramps[which], step, outline="gold", steps=3)
+            painter.graded(
+                placed(leaf, centre, angle + side * spread), ramps[which], step, outline="gold", steps=3
+            )
             vein = np.array([[radius_px * 0.2, 0], [radius_px * length * 0.66, side * radius_px * 0.05]])
             painter.ink(placed(vein, centre, angle + side * spread), max(step * 0.3, 1.0))
     painter.graded(
-        placed(petal(radius_px * 1.05, radius_px * 0.46, pointed=0.8), centre, angle), ramps[1], step, outline="gold"
+        placed(petal(radius_px * 1.05, radius_px * 0.46, pointed=0.8), centre, angle),
+        ramps[1],
+        step,
+        outline="gold",
     )
     for spread in (-0.55, 0.0, 0.55):
         leaf = petal(radius_px * 0.55, radius_px * 0.24, pointed=0.5)
@@ -166,7 +173,9 @@ def curl_leaf(painter: Painter, base: Centre, length_px: float, angle: float, ra
     lobes = [(0.68, 0.42 * hand, 0.16), (0.34, -0.16 * hand, 0.15), (0.62, -0.18 * hand, 0.17)]
     lobes += [(0.9, -0.04 * hand, 0.18), (0.98, 0.22 * hand, 0.15)]
     shape = shapely.union(shapely.Polygon(blade).buffer(0), union_of_circles(lobes))
-    painter.graded(placed(_largest(shape), base, angle, length_px), ramp, length_px * 0.07, outline="gold", steps=3)
+    painter.graded(
+        placed(_largest(shape), base, angle, length_px), ramp, length_px * 0.07, outline="gold", steps=3
+    )
     painter.ink(placed(spine[2:-3], base, angle, length_px), max(length_px * 0.022, 1.0))
     for at, reach in ((8, -0.2), (12, -0.2), (16, -0.16)):
         vein = np.vstack((spine[at - 3], spine[at] + np.array([0.02, reach * 0.6 * hand])))
@@ -188,7 +197,9 @@ def cloud(painter: Painter, centre: Centre, size_px: float, ramp: Ramp, hand: in
         curl = spiral((centre[0] + x * s, centre[1] + 0.15 * s), (0.24 * s, 0.04 * s), start, turns, 36)
         painter.ink(curl, max(s * 0.045, 1.4))
         painter.stroke(curl, max(s * 0.02, 0.8), WHITE)
-    painter.ink(arc((centre[0], centre[1] + 0.02 * s), 0.3 * s, math.pi * 1.15, math.pi * 1.85), max(s * 0.03, 1.0))
+    painter.ink(
+        arc((centre[0], centre[1] + 0.02 * s), 0.3 * s, math.pi * 1.15, math.pi * 1.85), max(s * 0.03, 1.0)
+    )
 
 
 def blossom(painter: Painter, centre: Centre, radius_px: float, angle: float = 0.0) -> None:

@@ -71,7 +71,13 @@ class Painter:
         self.stroke(line, width_px, GOLD, relief=255)
 
     def graded(
-        self, shape: Points | BaseGeometry, ramp: Ramp, step_px: float, *, outline: str = "ink", steps: int = 4
+        self,
+        shape: Points | BaseGeometry,
+        ramp: Ramp,
+        step_px: float,
+        *,
+        outline: str = "ink",
+        steps: int = 4,
     ) -> None:
         """Fill a shape with bands parallel to its outline: contour, white line, then light to dark.
 
@@ -141,7 +147,12 @@ class Painter:
         self._brushes = (ImageDraw.Draw(rgb), ImageDraw.Draw(relief))
 
     def _bands(self, ramp: Ramp, step_px: float, steps: int) -> Sequence[tuple[Colour, float]]:
-        bands = [(WHITE, 0.45 * step_px), (ramp.light, 0.8 * step_px), (ramp.mid, step_px), (ramp.dark, step_px)]
+        bands = [
+            (WHITE, 0.45 * step_px),
+            (ramp.light, 0.8 * step_px),
+            (ramp.mid, step_px),
+            (ramp.dark, step_px),
+        ]
         return [*bands, (ramp.deep, step_px)][: steps + 1]
 
     def _moved(self, points: Points) -> Points:

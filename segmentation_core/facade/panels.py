@@ -120,7 +120,10 @@ def _brocade_cell(
     x, y = centre
     r = pitch / 2
     diamond = np.array([[x - r, y], [x, y - r], [x + r, y], [x, y + r], [x - r, y]])
-    inner = np.array([[x - r, y], [x, y - r], [x + r, y], [x, y + r], [x - r, y]]) * 0.72 + np.array([x, y]) * 0.28
+    inner = (
+        np.array([[x - r, y], [x, y - r], [x + r, y], [x, y + r], [x - r, y]]) * 0.72
+        + np.array([x, y]) * 0.28
+    )
     painter.fill(diamond, (RED if even else GREEN).dark)
     for offset in (0.0, 0.16):
         shrunk = diamond * (1 - offset) + np.array([x, y]) * offset
@@ -141,7 +144,16 @@ def key_fret(painter: Painter, box: Box, line_px: float) -> None:
     x0, y0, x1, y1 = box
     side = x1 - x0
     unit = np.array(
-        [[0.08, 0.98], [0.08, 0.1], [0.92, 0.1], [0.92, 0.72], [0.34, 0.72], [0.34, 0.4], [0.66, 0.4], [0.66, 0.54]]
+        [
+            [0.08, 0.98],
+            [0.08, 0.1],
+            [0.92, 0.1],
+            [0.92, 0.72],
+            [0.34, 0.72],
+            [0.34, 0.4],
+            [0.66, 0.4],
+            [0.66, 0.54],
+        ]
     )
     for k in range(math.ceil((y1 - y0) / side) + 1):
         turned = unit if k % 2 == 0 else unit * (-1, 1) + (1, 0)
@@ -163,14 +175,18 @@ def panel_outline(box: Box, fold_px: float) -> Points:
     """Return a centre panel (枋心) whose two ends are drawn in to a point by ogee folds."""
     x0, y0, x1, y1 = box
     middle, half = (y0 + y1) / 2, (y1 - y0) / 2
+    waist = (x0 + 0.45 * fold_px, middle - 0.62 * half)
     upper = bezier(
-        [(x0, middle), (x0 + 0.28 * fold_px, middle - 0.05 * half), (x0 + 0.12 * fold_px, middle - 0.6 * half)]
-        + [(x0 + 0.45 * fold_px, middle - 0.62 * half)],
+        [
+            (x0, middle),
+            (x0 + 0.28 * fold_px, middle - 0.05 * half),
+            (x0 + 0.12 * fold_px, middle - 0.6 * half),
+            waist,
+        ],
         20,
     )
     shoulder = bezier(
-        [(upper[-1][0], upper[-1][1]), (x0 + 0.78 * fold_px, middle - 0.64 * half)]
-        + [(x0 + 0.62 * fold_px, y0), (x0 + fold_px, y0)],
+        [waist, (x0 + 0.78 * fold_px, middle - 0.64 * half), (x0 + 0.62 * fold_px, y0), (x0 + fold_px, y0)],
         20,
     )
     end = np.vstack((upper, shoulder[1:]))

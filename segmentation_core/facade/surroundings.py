@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ def paint_surroundings(
 
 
 def _rafter_ends(painter: Painter) -> None:
-    """A row of round rafter ends with the dragon-eye pearl (龙眼宝珠)."""
+    """Paint a row of round rafter ends with the dragon-eye pearl (龙眼宝珠)."""
     height, width = float(painter.height_px), float(painter.width_px)
     painter.fill(rectangle(-9, -9, width + 9, height + 9), RED.deep)
     pitch, radius = height * 0.98, height * 0.37
@@ -46,7 +47,9 @@ def _rafter_ends(painter: Painter) -> None:
         x, y = (k + 0.4) * pitch, height * 0.44
         outer, inner = (BLUE, GREEN) if k % 2 == 0 else (GREEN, BLUE)
         painter.graded(circle((x, y), radius), outer, radius * 0.1, outline="gold", steps=3)
-        painter.graded(circle((x, y + radius * 0.22), radius * 0.66), inner, radius * 0.09, outline="ink", steps=3)
+        painter.graded(
+            circle((x, y + radius * 0.22), radius * 0.66), inner, radius * 0.09, outline="ink", steps=3
+        )
         painter.fill(circle((x, y + radius * 0.42), radius * 0.36), INK)
         painter.fill(circle((x, y + radius * 0.42), radius * 0.31), GOLD, relief=255)
         painter.fill(circle((x, y + radius * 0.42), radius * 0.16), WHITE)
@@ -61,13 +64,15 @@ def _plain_board(painter: Painter) -> None:
 
 
 def _cloud_board(painter: Painter) -> None:
-    """A red board with small clouds at intervals (公王云)."""
+    """Paint a red board with small clouds at intervals."""
     _plain_board(painter)
     height, width = float(painter.height_px), float(painter.width_px)
     count = max(3, int(width / (2.9 * height)))
     for k in range(count):
         x = (k + 0.5) * width / count
-        cloud(painter, (x, 0.62 * height), 0.2 * height, (GREEN, BLUE, OCHRE, TEAL)[k % 4], 1 if k % 2 else -1)
+        cloud(
+            painter, (x, 0.62 * height), 0.2 * height, (GREEN, BLUE, OCHRE, TEAL)[k % 4], 1 if k % 2 else -1
+        )
 
 
 def _plaster(painter: Painter) -> None:
@@ -78,16 +83,18 @@ def _plaster(painter: Painter) -> None:
     painter.ink(np.column_stack((x, np.full(60, 0.62 * height))), max(0.018 * height, 1.2))
 
 
+@dataclass(frozen=True)
 class LightProfile:
-    """Light by row and by column; the facade's light is their product."""
+    """Light by row and by column; the facade's light is their product, 1 in full light."""
 
-    def __init__(self, rows: NDArray[np.float32], columns: NDArray[np.float32]) -> None:
-        self.rows, self.columns = rows, columns
+    rows: NDArray[np.float32]
+    columns: NDArray[np.float32]
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Return the light on a window, 1 in full light."""
         return (
-            self.rows[window.row_off : window.row_end, None] * self.columns[None, window.col_off : window.col_end]
+            self.rows[window.row_off : window.row_end, None]
+            * self.columns[None, window.col_off : window.col_end]
         )
 
 
@@ -113,7 +120,9 @@ def light_profile(layout: FacadeLayout) -> LightProfile:
 
 def _rounded(size: int) -> NDArray[np.float64]:
     v = np.linspace(0, 1, size)
-    return np.asarray(1.05 - 0.22 * np.clip((v - 0.5) / 0.5, 0, 1) ** 2.2 - 0.25 * np.clip(1 - v / 0.05, 0, 1) ** 2)
+    return np.asarray(
+        1.05 - 0.22 * np.clip((v - 0.5) / 0.5, 0, 1) ** 2.2 - 0.25 * np.clip(1 - v / 0.05, 0, 1) ** 2
+    )
 
 
 def _set_back(size: int, height: int) -> NDArray[np.float64]:

@@ -88,9 +88,7 @@ def weather(rng: np.random.Generator, shape: tuple[int, int]) -> Weather:
     )
 
 
-def weathered(
-    layers: Layers, window: Window, fields: Weather, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def weathered(layers: Layers, window: Window, fields: Weather, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return a window of the finished photograph, its ring of ``HALO_PX`` included.
 
     Parameters
@@ -148,7 +146,9 @@ def _lay_paint(
     image[..., 0] *= 1.0 + 0.035 * warmth
     image[..., 2] *= 1.0 - 0.045 * warmth
     wear = fields.wear.read(window)
-    worn = np.clip((wear - 1.1) * 0.6, 0, 0.4) * np.clip(0.6 + 0.45 * brush + 0.3 * mottle + 0.2 * speckle, 0, 1)
+    worn = np.clip((wear - 1.1) * 0.6, 0, 0.4) * np.clip(
+        0.6 + 0.45 * brush + 0.3 * mottle + 0.2 * speckle, 0, 1
+    )
     _blend(image, _GROUND, worn)
     relief = layers.relief.astype(np.float32) / 255.0
     rubbed = np.clip((wear + 0.3 * mottle - 0.9) * 1.1, 0, 0.75) * relief
@@ -190,7 +190,10 @@ def _bare_ground(
     rows, cols = part
     image = image[rows, cols]
     window = Window(
-        window.row_off + rows.start, window.col_off + cols.start, rows.stop - rows.start, cols.stop - cols.start
+        window.row_off + rows.start,
+        window.col_off + cols.start,
+        rows.stop - rows.start,
+        cols.stop - cols.start,
     )
     lost = layers.lost[rows, cols].astype(np.float32) / 16.0
     mottle, grain = fields.mottle.read(window), fields.grain.read(window)
@@ -247,4 +250,4 @@ def _photographed(image: FloatArray, rng: np.random.Generator) -> NDArray[np.uin
     luminance = white_noise(rng, image.shape[:2]) * 2.0
     for band in range(3):
         image[..., band] += luminance + 1.2 * white_noise(rng, image.shape[:2])
-    return np.clip(image + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image + 0.5, 0, 255), np.uint8)

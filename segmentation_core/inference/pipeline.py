@@ -20,7 +20,7 @@ from segmentation_core.inference.network import Launched, Predictor
 from segmentation_core.raster.grid import Window
 from segmentation_core.raster.tiles import TileGrid
 
-__all__ = ["Block", "Picture", "first_row_to_compute", "probability_blocks"]
+__all__ = ["Block", "Picture", "probability_blocks"]
 
 _NEUTRAL_GREY = 118
 """What the network sees instead of invalid pixels: about the mean of photographs."""
@@ -73,14 +73,6 @@ class _Tile:
     core_valid: NDArray[np.bool_]
 
 
-def first_row_to_compute(first_row: int) -> int:
-    """Return the row of tiles to begin with so that row ``first_row`` comes out right.
-
-    Tiles overlap by half at most, so the row above is all that reaches into it.
-    """
-    return max(first_row - 1, 0)
-
-
 def probability_blocks(
     picture: Picture,
     tiles: TileGrid,
@@ -118,7 +110,7 @@ def probability_blocks(
     plus what the network takes for one batch.
     """
     blender = Blender(tiles, classes)
-    start = first_row_to_compute(first_row)
+    start = tiles.first_row_reaching(first_row)
     waiting: tuple[list[_Tile], Launched | None] = ([], None)
     with ThreadPoolExecutor(readers, thread_name_prefix="reader") as pool:
         try:
@@ -166,9 +158,10 @@ def _read_tile(picture: Picture, tiles: TileGrid, row: int, col: int) -> _Tile:
     core_valid = result[: core.height, : core.width].copy()
     if not result.any():
         return _Tile(row, col, None, core_valid)
+    # As the networks pad pictures themselves, so that the edge comes out as in a whole picture.
     below, beside = window.height - inside.height, window.width - inside.width
     if below or beside:
-        rgb = np.pad(rgb, ((0, 0), (0, below), (0, beside)), mode="reflect")
+        rgb = np.pad(rgb, ((0, 0), (0, below), (0, beside)), mode="edge")
     return _Tile(row, col, rgb, core_valid)
 
 

@@ -35,8 +35,8 @@ class PieceWriter:
 
     Notes
     -----
-    Memory: two pieces of probabilities and one of classes, ``(2 K + 1) * stride_px * 16 stride_px``
-    bytes, whatever the raster's size. An error in the thread surfaces in `add` or `close`.
+    Memory: two pieces of probabilities and one of classes, at most ``(2 K + 1) * 16 tile_px**2`` bytes,
+    whatever the raster's size. An error in the thread surfaces in `add` or `close`.
     """
 
     def __init__(self, work: WorkFolder, thresholds: Mapping[str, float]) -> None:

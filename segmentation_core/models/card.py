@@ -106,7 +106,9 @@ def read_card(path: Path) -> ModelCard:
         card = ModelCard(
             name=str(data["mlm:name"]),
             architecture=str(data["mlm:architecture"]),
-            classes=tuple(str(c["name"]) for c in data["mlm:output"][0]["classification:classes"] if c["value"]),
+            classes=tuple(
+                str(c["name"]) for c in data["mlm:output"][0]["classification:classes"] if c["value"]
+            ),
             crack_width_px=(float(data["crack_width_px"][0]), float(data["crack_width_px"][1])),
             mean=tuple(float(v) for v in entry["statistics"]["mean"]),
             std=tuple(float(v) for v in entry["statistics"]["stddev"]),
@@ -118,7 +120,9 @@ def read_card(path: Path) -> ModelCard:
     except (ValueError, UnicodeDecodeError) as exc:
         raise ModelError(f"the model card cannot be read ({exc})", path=path, remedy=remedy) from exc
     except (KeyError, IndexError, TypeError, AttributeError) as exc:
-        raise ModelError(f"the model card lacks a field or has it in a wrong form ({exc})", path=path, remedy=remedy) from exc
+        raise ModelError(
+            f"the model card lacks a field or has it in a wrong form ({exc})", path=path, remedy=remedy
+        ) from exc
     _check(card, path)
     return card
 
@@ -127,7 +131,8 @@ def _check(card: ModelCard, path: Path) -> None:
     codes = load_vocabulary().codes
     if card.classes != codes:
         raise ModelError(
-            f"the model knows the classes {', '.join(card.classes)}, the vocabulary has {', '.join(codes)}", path=path
+            f"the model knows the classes {', '.join(card.classes)}, the vocabulary has {', '.join(codes)}",
+            path=path,
         )
     if set(card.thresholds) != set(codes) or not all(0 < t < 1 for t in card.thresholds.values()):
         raise ModelError("the card needs one threshold between 0 and 1 for every class", path=path)

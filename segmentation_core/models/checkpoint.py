@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -102,16 +101,22 @@ def load_checkpoint(path: Path) -> LoadedModel:
         the tensors do not fit the architecture.
     """
     if not path.is_file():
-        raise ModelError("no such model file", path=path, remedy="'craquelure model list' shows the models there are")
+        raise ModelError(
+            "no such model file", path=path, remedy="'craquelure model list' shows the models there are"
+        )
     tensors = _tensors(path)
     card = read_card(path.with_suffix(".json"))
     if file_sha256(path) != card.weights_sha256:
         raise ModelError(
-            "the weights are not those the card describes (checksum differs)", path=path, remedy="Get the model again"
+            "the weights are not those the card describes (checksum differs)",
+            path=path,
+            remedy="Get the model again",
         )
     network = build(card.architecture, len(card.classes) + 1)
     _check_shapes(network, tensors, card, path)
-    network.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in tensors.items()})
+    network.load_state_dict(
+        {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+    )
     return LoadedModel(network.eval(), card, path)
 
 
@@ -121,7 +126,9 @@ def _tensors(path: Path) -> dict[str, Tensor]:
             return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as exc:
         raise ModelError(
-            "the model file is not a whole safetensors file", path=path, remedy="Craquelure opens no other kind; convert or get it again"
+            "the model file is not a whole safetensors file",
+            path=path,
+            remedy="Craquelure opens no other kind; convert or get it again",
         ) from exc
 
 

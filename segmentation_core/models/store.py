@@ -18,7 +18,15 @@ from segmentation_core.models.card import ModelCard, read_card
 from segmentation_core.models.checkpoint import LoadedModel, load_checkpoint
 from segmentation_core.models.registry import ARCHITECTURES
 
-__all__ = ["StoredModel", "add_model", "default_name", "list_models", "load_model", "remove_model", "user_folder"]
+__all__ = [
+    "StoredModel",
+    "add_model",
+    "default_name",
+    "list_models",
+    "load_model",
+    "remove_model",
+    "user_folder",
+]
 
 _SHIPPED = Path(__file__).parent / "weights"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -111,9 +119,15 @@ def add_model(path: Path) -> StoredModel:
     model = load_checkpoint(path)
     name = model.name
     if not _NAME.fullmatch(name):
-        raise ModelError(f"{name!r} cannot be a model's name", path=path, remedy="Use letters, digits, _ . - in the card")
+        raise ModelError(
+            f"{name!r} cannot be a model's name", path=path, remedy="Use letters, digits, _ . - in the card"
+        )
     if any(known.name == name for known in list_models()):
-        raise ModelError(f"a model called {name} is there already", path=path, remedy="Remove it, or rename this one in its card")
+        raise ModelError(
+            f"a model called {name} is there already",
+            path=path,
+            remedy="Remove it, or rename this one in its card",
+        )
     folder = user_folder()
     folder.mkdir(parents=True, exist_ok=True)
     for suffix in (".json", ".safetensors"):  # the weights last: they make the model visible
@@ -135,7 +149,9 @@ def remove_model(name: str) -> StoredModel:
         if model.name == name:
             break
     else:
-        raise ModelError(f"no model is called {name}", remedy="'craquelure model list' shows the models there are")
+        raise ModelError(
+            f"no model is called {name}", remedy="'craquelure model list' shows the models there are"
+        )
     if model.shipped:
         raise ModelError(f"{name} ships with Craquelure and stays", path=model.path)
     model.path.unlink()

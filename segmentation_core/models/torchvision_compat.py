@@ -35,7 +35,7 @@ def _extension_loads(folder: Path) -> bool:
 
     for library in sorted(folder.glob("_C*.so")) + sorted(folder.glob("_C*.pyd")):
         try:
-            torch.ops.load_library(str(library))
+            torch.ops.load_library(str(library))  # type: ignore[no-untyped-call]
         except OSError:
             return False
     return True
@@ -46,10 +46,10 @@ def _declare_operators(folder: Path) -> None:
     import torch
 
     source = (folder / "_meta_registrations.py").read_text(encoding="utf-8")
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for name in sorted(set(_REGISTERED.findall(source))):
         if not hasattr(torch.ops.torchvision, name):
-            library.define(f"{name}(Tensor input) -> Tensor")
+            library.define(f"{name}(Tensor input) -> Tensor")  # type: ignore[no-untyped-call]
     _declarations.append(library)
 
 

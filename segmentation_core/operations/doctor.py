@@ -15,7 +15,16 @@ from segmentation_core.errors import CraquelureError
 
 __all__ = ["doctor"]
 
-_PACKAGES = ("torch", "torchvision", "rasterio", "pyogrio", "geopandas", "shapely", "scikit-image", "safetensors")
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "rasterio",
+    "pyogrio",
+    "geopandas",
+    "shapely",
+    "scikit-image",
+    "safetensors",
+)
 _OLDEST_PYTHON = (3, 10)
 _DISK_BYTES = 2 * 1024**3
 _MEMORY_BYTES = 3 * 1024**3
@@ -42,13 +51,18 @@ def _software() -> Iterator[dict[str, Any]]:
     yield _check("craquelure", f"{__version__} on {platform.system()} {platform.machine()}")
     new_enough = sys.version_info[:2] >= _OLDEST_PYTHON
     yield _check(
-        "python", platform.python_version(), ok=new_enough, remedy=None if new_enough else "Use Python 3.10 or newer"
+        "python",
+        platform.python_version(),
+        ok=new_enough,
+        remedy=None if new_enough else "Use Python 3.10 or newer",
     )
     for package in _PACKAGES:
         try:
             yield _check(package, version(package))
         except PackageNotFoundError:
-            yield _check(package, "not installed", ok=False, remedy=f"Install {package} into this environment")
+            yield _check(
+                package, "not installed", ok=False, remedy=f"Install {package} into this environment"
+            )
 
 
 def _hardware() -> Iterator[dict[str, Any]]:
@@ -72,7 +86,9 @@ def _hardware() -> Iterator[dict[str, Any]]:
 
 def _room(name: str, free_bytes: int, wanted_bytes: int, remedy: str) -> dict[str, Any]:
     enough = free_bytes >= wanted_bytes
-    found = f"{free_bytes / 1024**3:.1f} GiB" + ("" if enough else f" (less than {wanted_bytes / 1024**3:.0f} GiB)")
+    found = f"{free_bytes / 1024**3:.1f} GiB" + (
+        "" if enough else f" (less than {wanted_bytes / 1024**3:.0f} GiB)"
+    )
     # A small run still works with little room, so this never fails the doctor.
     return _check(name, found, remedy=None if enough else remedy)
 

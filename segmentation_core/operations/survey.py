@@ -122,11 +122,6 @@ def survey(  # noqa: PLR0913 - the command's options
         with ExitStack() as cleaning:
             cleaning.callback(staged.unlink, missing_ok=True)
             if classes is None:
-                inside = (
-                    shapely.union_all(outlines.elements.geometries)
-                    if inside_elements and outlines.elements
-                    else None
-                )
                 segmented = segment(
                     ortho.path,
                     folder,
@@ -134,11 +129,12 @@ def survey(  # noqa: PLR0913 - the command's options
                     device=device,
                     gsd_mm=gsd_mm,
                     working_gsd_mm=working_gsd_mm,
-                    inside=inside,
+                    inside=outlines.union if inside_elements else None,
                     progress=progress,
                 )
                 model_run = segmented.run
-                vectorise(folder, staged, gsd_mm=gsd_mm, progress=progress)
+                unit_of = ortho if gsd_mm is not None else None  # a unit that the raster's CRS cannot state
+                vectorise(folder, staged, valid_mask_of=unit_of, progress=progress)
             else:
                 book.parent.mkdir(parents=True, exist_ok=True)
                 model_run = {"classes": {"path": str(classes), "sha256": file_sha256(classes)}}
@@ -184,6 +180,11 @@ class _Outlines:
     elements: Elements | None
     excluded: Any
     notes: tuple[str, ...]
+
+    @property
+    def union(self) -> Any:
+        """All elements as one geometry; None without elements."""
+        return None if self.elements is None else shapely.union_all(self.elements.geometries)
 
 
 def _checked_date(date: str) -> str:
@@ -296,7 +297,8 @@ def _result(plan: _Plan, record: OrthophotoRecord, entered: Entered, notes: list
     if entered.is_repeat:
         notes.append(
             "this survey held the orthophoto already: "
-            f"{counts.replaced.total()} automatic features were replaced, {counts.kept.total()} that a person touched were kept"
+            f"{counts.replaced.total()} automatic features were replaced, "
+            f"{counts.kept.total()} that a person touched were kept"
         )
     run = {
         "book": str(plan.book),

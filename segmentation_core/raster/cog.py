@@ -16,6 +16,9 @@ import rasterio
 import rasterio.shutil
 from affine import Affine
 from numpy.typing import NDArray
+
+# GDAL's own errors, which rasterio.shutil lets through; they have no public name.
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import Compression, Interleaving
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
@@ -25,6 +28,7 @@ from segmentation_core.errors import RasterError
 from segmentation_core.raster.durable import disk_full_as_error, flush_to_disk, write_durably
 from segmentation_core.raster.georeference import METRES_PER_UNIT_TAG
 from segmentation_core.raster.grid import Grid, Window
+from segmentation_core.raster.opening import open_raster
 from segmentation_core.vocabulary import load_vocabulary
 
 __all__ = ["Piece", "ResultBands", "assemble", "is_whole", "write_piece"]
@@ -95,9 +99,9 @@ def is_whole(piece: Piece, count: int) -> bool:
     if not piece.path.exists():
         return False
     try:
-        with rasterio.open(piece.path) as dataset:
+        with open_raster(piece.path) as dataset:
             shape = (dataset.count, dataset.height, dataset.width)
-    except RasterioError:
+    except RasterError:
         return False
     return bool(shape == (count, piece.window.height, piece.window.width))
 
@@ -126,7 +130,7 @@ def assemble(pieces: Sequence[Piece], grid: Grid, bands: ResultBands, path: Path
     virtual = path.with_suffix(".vrt")
     write_durably(virtual, _virtual_raster(pieces, grid, bands, path.parent))
     try:
-        with disk_full_as_error(path):
+        with disk_full_as_error(path, CPLE_BaseError):
             rasterio.shutil.copy(
                 virtual,
                 path,
@@ -140,16 +144,18 @@ def assemble(pieces: Sequence[Piece], grid: Grid, bands: ResultBands, path: Path
                 BIGTIFF="IF_SAFER",
             )
             _check_whole(path, grid)
-    except RasterioError as exc:
+    except (RasterioError, CPLE_BaseError) as exc:
         raise RasterError(
-            "the result cannot be written", path=path, remedy="Check the folder's permissions and the disk"
+            f"the result cannot be written ({exc})",
+            path=path,
+            remedy="Check the folder's permissions and the disk",
         ) from exc
     flush_to_disk(path)
 
 
 def _check_whole(path: Path, grid: Grid) -> None:
     """Read the file's last block: GDAL can lose a write error when it closes a file."""
-    with rasterio.open(path) as dataset:
+    with open_raster(path) as dataset:
         if (dataset.height, dataset.width) != (grid.height, grid.width):
             raise RasterError("the result is not whole", path=path, remedy="Run the same command again")
         dataset.read(window=RasterioWindow(grid.width - 1, grid.height - 1, 1, 1))

@@ -18,7 +18,7 @@ _PARTIAL = ".partial"
 
 
 @contextmanager
-def disk_full_as_error(path: Path) -> Iterator[None]:
+def disk_full_as_error(path: Path, *also: type[Exception]) -> Iterator[None]:
     """Turn the operating system's "disk full" inside the block into `DiskFullError`.
 
     GDAL loses the system's error number, so its message is read, and where that does not tell, a byte
@@ -28,11 +28,17 @@ def disk_full_as_error(path: Path) -> Iterator[None]:
     ----------
     path : Path
         What is being written.
+    *also : exception types
+        Errors of GDAL that may hide it.
     """
+    caught: tuple[type[Exception], ...] = (OSError, *also)
     try:
         yield
-    except OSError as exc:
-        if exc.errno in _FULL or _mentions_full_disk(exc) or (exc.errno is None and _cannot_grow(path)):
+    except caught as exc:
+        number = getattr(exc, "errno", None)
+        if not isinstance(number, int):
+            number = None
+        if number in _FULL or _mentions_full_disk(exc) or (number is None and _cannot_grow(path)):
             raise DiskFullError(
                 "the disk or the quota is full; what is finished is kept",
                 path=path,

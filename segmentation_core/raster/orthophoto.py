@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from segmentation_core.errors import ParameterError, RasterError
@@ -20,12 +18,12 @@ from segmentation_core.raster.bands import BandLayout, read_layout, read_pixels
 from segmentation_core.raster.exif import exif_orientation
 from segmentation_core.raster.georeference import read_grid
 from segmentation_core.raster.grid import Grid, Window
+from segmentation_core.raster.opening import open_raster
 
 __all__ = ["Orthophoto", "open_orthophoto"]
 
 _SAME_GSD = 1e-6
 _NOT_PIXELS = (".aux.xml", ".ovr", ".rrd")
-_opening = threading.Lock()
 
 
 class _Datasets:
@@ -43,7 +41,7 @@ class _Datasets:
     def get(self) -> DatasetReader:
         dataset: DatasetReader | None = getattr(self._local, "dataset", None)
         if dataset is None or dataset.closed:
-            dataset = _open(self._path)
+            dataset = open_raster(self._path)
             self._local.dataset = dataset
             self._opened.append(dataset)
         return dataset
@@ -191,19 +189,6 @@ def open_orthophoto(
         factor = 1.0
     grid = native if factor == 1 else native.coarsened(factor)
     return Orthophoto(path, native, grid, factor, layout, files, notes, datasets)
-
-
-def _open(path: Path) -> DatasetReader:
-    if not path.exists():
-        raise RasterError("no such file", path=path, remedy="Check the path")
-    with _opening, warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        try:
-            return rasterio.open(path)
-        except RasterioError as exc:
-            raise RasterError(
-                "not a raster that can be read", path=path, remedy="Give a GeoTIFF, TIFF, PNG or JPEG"
-            ) from exc
 
 
 def _files(path: Path, dataset: DatasetReader) -> tuple[Path, ...]:

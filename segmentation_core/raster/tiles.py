@@ -7,6 +7,7 @@ origins the result would depend on the tiling everywhere, not only near borders 
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -26,27 +27,27 @@ _WEIGHT_FLOOR = 1e-3
 
 @dataclass(frozen=True)
 class _Axis:
-    """Tiles along one axis: ``count`` of them, ``stride_px`` apart, over ``size_px`` pixels."""
+    """Tiles of ``tile_px`` at ``origins`` along ``size_px`` pixels."""
 
     size_px: int
     tile_px: int
-    stride_px: int
-    count: int
+    origins: tuple[int, ...]
 
     def core(self, index: int) -> tuple[int, int]:
-        start = index * self.stride_px
-        end = self.size_px if index == self.count - 1 else start + self.stride_px
+        """Return the first pixel that this tile finishes, and how many."""
+        start = self.origins[index]
+        end = self.size_px if index == len(self.origins) - 1 else self.origins[index + 1]
         return start, end - start
 
     def weights(self, index: int) -> NDArray[np.float32]:
         """Return the tile's share of each of its pixels; all tiles' shares add up to one."""
         own = _hann(self.tile_px)
-        total = own.copy()
-        overlap = self.tile_px - self.stride_px
-        if overlap and index > 0:
-            total[:overlap] += own[self.stride_px :]
-        if overlap and index < self.count - 1:
-            total[self.stride_px :] += own[:overlap]
+        total = np.zeros(self.tile_px)
+        for origin in self.origins:
+            shift = origin - self.origins[index]
+            if abs(shift) < self.tile_px:
+                start, end = max(shift, 0), min(shift, 0) + self.tile_px
+                total[start:end] += own[start - shift : end - shift]
         share: NDArray[np.float32] = (own / total).astype(np.float32)
         return share
 
@@ -77,12 +78,12 @@ class TileGrid:
     @property
     def rows(self) -> int:
         """Rows of tiles."""
-        return self._vertical.count
+        return len(self._vertical.origins)
 
     @property
     def cols(self) -> int:
         """Columns of tiles."""
-        return self._horizontal.count
+        return len(self._horizontal.origins)
 
     @property
     def tile_shape(self) -> tuple[int, int]:
@@ -90,14 +91,23 @@ class TileGrid:
         return self._vertical.tile_px, self._horizontal.tile_px
 
     @property
-    def stride_shape(self) -> tuple[int, int]:
-        """Distance of the tiles' origins down and across, px."""
-        return self._vertical.stride_px, self._horizontal.stride_px
+    def overlap_rows_px(self) -> int:
+        """Rows of pixels that a row of tiles shares with those below it, at most."""
+        origins = self._vertical.origins
+        steps = [below - above for above, below in itertools.pairwise(origins)]
+        return self._vertical.tile_px - min(steps) if steps else 0
 
     def tile(self, row: int, col: int) -> Window:
-        """Return what the network sees; the last row and column reach beyond the raster."""
+        """Return what the network sees; the last row and column may reach up to 31 px beyond the raster."""
         height, width = self.tile_shape
-        return Window(row * self._vertical.stride_px, col * self._horizontal.stride_px, height, width)
+        return Window(self._vertical.origins[row], self._horizontal.origins[col], height, width)
+
+    def first_row_reaching(self, row: int) -> int:
+        """Return the first row of tiles that shares pixels with what row ``row`` and those below finish."""
+        start = self._vertical.origins[row]
+        return next(
+            i for i, origin in enumerate(self._vertical.origins) if origin + self.tile_shape[0] > start
+        )
 
     def core(self, row: int, col: int) -> Window:
         """Return what is finished with this tile; the cores part the raster."""
@@ -126,7 +136,8 @@ def tile_grid(height: int, width: int, tile_px: int, overlap: float = 0.25) -> T
         Side of a tile, a multiple of 32. Where the raster is smaller, a single tile of its size, rounded
         up to a multiple of 32, takes the place of several.
     overlap : float
-        Share of a tile that the next one repeats, 0 to 0.5; the stride is rounded to a multiple of 32.
+        Share of a tile that the next one repeats at least, 0 to 0.5, in steps of 32 px. Tiles are spread
+        evenly, so that the last one ends with the raster (rounded up to a multiple of 32).
 
     Raises
     ------
@@ -136,8 +147,10 @@ def tile_grid(height: int, width: int, tile_px: int, overlap: float = 0.25) -> T
     Examples
     --------
     >>> tiles = tile_grid(600, 1000, 512)
-    >>> tiles.rows, tiles.cols, tiles.stride_shape, tiles.core(1, 2)
-    (2, 3, (384, 384), Window(row_off=384, col_off=768, height=216, width=232))
+    >>> tiles.rows, tiles.cols, tiles.tile(1, 2)
+    (2, 3, Window(row_off=96, col_off=512, height=512, width=512))
+    >>> tiles.core(0, 1)
+    Window(row_off=0, col_off=256, height=96, width=256)
     """
     if tile_px % _ALIGNMENT_PX or tile_px < _SMALLEST_TILE_PX:
         raise ParameterError(
@@ -151,8 +164,10 @@ def tile_grid(height: int, width: int, tile_px: int, overlap: float = 0.25) -> T
 
 
 def _axis(size_px: int, tile_px: int, overlap: float) -> _Axis:
-    if size_px <= tile_px:
-        fitted = math.ceil(size_px / _ALIGNMENT_PX) * _ALIGNMENT_PX
-        return _Axis(size_px, fitted, fitted, 1)
-    stride = round(tile_px * (1 - overlap) / _ALIGNMENT_PX) * _ALIGNMENT_PX
-    return _Axis(size_px, tile_px, stride, math.ceil((size_px - tile_px) / stride) + 1)
+    padded = math.ceil(size_px / _ALIGNMENT_PX)
+    tile = min(tile_px // _ALIGNMENT_PX, padded)
+    stride = round(tile * (1 - overlap))
+    steps = 0 if padded == tile else math.ceil((padded - tile) / stride)
+    # Spread evenly, so that the last tile ends with the raster and no two overlap much more than others.
+    origins = [(2 * i * (padded - tile) + steps) // (2 * steps) for i in range(1, steps + 1)]
+    return _Axis(size_px, tile * _ALIGNMENT_PX, (0, *(origin * _ALIGNMENT_PX for origin in origins)))

@@ -23,7 +23,7 @@ def safe_name(text: str) -> str:
     >>> safe_name("2026 春")
     '2026 春'
     >>> safe_name("../x")
-    '_x-5b5cd3a2'
+    '_x-d6b96a97'
     """
     name = _FORBIDDEN.sub("_", text).strip(" .")
     name = name.encode()[:_LONGEST_BYTES].decode(errors="ignore").rstrip(" .")

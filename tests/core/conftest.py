@@ -1,10 +1,13 @@
-"""Fixtures for the statistics, the survey book and the exports: vector files drawn by hand."""
+"""Fixtures for the statistics, the survey book and the exports: vector files and a book drawn by hand."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import uuid
 import warnings
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,11 @@ import pyogrio
 import pytest
 import shapely
 
+from segmentation_core.progress import silent
+from segmentation_core.statistics.elements import Elements
+from segmentation_core.survey.entry import Entered, Entry, enter
+from segmentation_core.survey.geopackage import register_functions
+from segmentation_core.survey.surveys import OrthophotoRecord
 from segmentation_core.vocabulary import load_vocabulary
 
 BEAM_CRS = (
@@ -160,3 +168,73 @@ def write_vectors(write_layer):
         return path
 
     return write
+
+
+GROUND = shapely.box(0, 0, 10, 4)
+LOSSES = [shapely.box(1, 1, 2, 2), shapely.box(4, 1, 6, 2)]
+LINES = [
+    (shapely.LineString([(0.5, 3), (5, 3)]), 7),
+    (shapely.LineString([(5, 3), (9.5, 3)]), 7),
+    (shapely.LineString([(1, 0.5), (3, 0.5)]), 9),
+]
+AREAS = [(shapely.box(0.5, 2.95, 9.5, 3.05), 7), (shapely.box(1, 0.45, 3, 0.55), 9)]
+
+
+@pytest.fixture
+def halves() -> Elements:
+    """Two elements that part the ground."""
+    return Elements(("A", "B"), np.array([shapely.box(0, 0, 5, 4), shapely.box(5, 0, 10, 4)], dtype=object))
+
+
+@pytest.fixture
+def beam_vectors(tmp_path, write_vectors, beam_crs) -> Path:
+    """Two losses, three lines of two cracks, their areas."""
+    return write_vectors(
+        tmp_path / "v.gpkg", assessed=GROUND, losses=LOSSES, areas=AREAS, lines=LINES, crs=beam_crs
+    )
+
+
+@pytest.fixture
+def enter_beam(tmp_path, beam_vectors, beam_crs) -> Callable[..., Entered]:
+    """Return a function that enters vectors into the book ``tmp_path/B.gpkg``."""
+
+    def run(
+        *,
+        book: Path = tmp_path / "B.gpkg",
+        name: str = "first",
+        date: str = "2024-05-01",
+        path: str = "/photos/a.tif",
+        sha256: str = "a" * 64,
+        vectors: Path = beam_vectors,
+        elements: Elements | None = None,
+        excluded: Any = None,
+        crs_wkt: str | None = beam_crs,
+        metres_per_unit: float = 1.0,
+        transform: tuple[float, ...] = (0.01, 0.0, 0.0, 0.0, -0.01, 4.0),
+        progress: Any = silent,
+    ) -> Entered:
+        record = OrthophotoRecord(path, sha256, 1000, 400, 10.0, transform, metres_per_unit, run={})
+        entry = Entry(name, date, record, crs_wkt, vectors, elements, Path("e.gpkg"), excluded)
+        return enter(book, entry, progress)
+
+    return run
+
+
+@pytest.fixture
+def book(tmp_path) -> Path:
+    """Where `enter_beam` puts the book."""
+    return tmp_path / "B.gpkg"
+
+
+@pytest.fixture
+def sql(book):
+    """Return a function that runs SQL on the book as another program would, with GDAL's functions."""
+
+    def run(statement: str, *parameters: Any) -> list[tuple]:
+        with closing(sqlite3.connect(book)) as connection:
+            register_functions(connection)
+            rows = connection.execute(statement, parameters).fetchall()
+            connection.commit()
+        return rows
+
+    return run

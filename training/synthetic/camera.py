@@ -19,9 +19,9 @@ __all__ = ["photograph", "strew"]
 def strew(rng: np.random.Generator, picture: Picture, overlays: Sequence[NDArray[np.uint8]]) -> Picture:
     """Lay hair, lint, dust or stains (RGBA pictures) over a picture (H, W, 3): background, not damage."""
     size_px = picture.shape[0]
-    out = picture.copy()
+    out: Picture = picture.copy()
     for _ in range(rng.integers(1, 4)):
-        overlay = Image.fromarray(overlays[rng.integers(len(overlays))])
+        overlay = Image.fromarray(overlays[int(rng.integers(len(overlays)))])
         side = int(size_px * rng.uniform(0.3, 1.0))
         turned = overlay.rotate(rng.uniform(0, 360), resample=Image.Resampling.BILINEAR).resize((side, side))
         layer = np.asarray(turned, np.float32)

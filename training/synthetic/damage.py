@@ -21,7 +21,9 @@ _GROUNDS = np.array(
 )  # fmt: skip
 
 
-def add_craquelure(rng: np.random.Generator, picture: Picture) -> tuple[Picture, Mask, Mask, list[CellNetwork]]:
+def add_craquelure(
+    rng: np.random.Generator, picture: Picture
+) -> tuple[Picture, Mask, Mask, list[CellNetwork]]:
     """Paint craquelure onto a picture (H, W, 3).
 
     Returns
@@ -43,7 +45,9 @@ def add_craquelure(rng: np.random.Generator, picture: Picture) -> tuple[Picture,
         networks.append(cell_network(rng, size_px, cell, (0.7, top), rng.uniform(0.5, 1)))
         if cell > 40 and rng.random() < 0.5:
             small = cell / rng.uniform(2, 4)
-            networks.append(cell_network(rng, size_px, small, (0.5, max(top / 2, 1.2)), rng.uniform(0.3, 0.9)))
+            networks.append(
+                cell_network(rng, size_px, small, (0.5, max(top / 2, 1.2)), rng.uniform(0.3, 0.9))
+            )
     for index, network in enumerate(networks):
         layer = network.coverage
         if rng.random() < (0.8 if index else 0.45):
@@ -71,13 +75,19 @@ def _render_cracks(rng: np.random.Generator, picture: Picture, coverage: Field) 
         lip = ndimage.shift(ndimage.gaussian_filter(coverage, 0.7), shift, order=1, mode="nearest")
         out = out * (1 + rng.uniform(0.05, 0.4) * lip[..., None])
     if rng.random() < 0.72:
-        dark = out * rng.uniform(0.05, 0.5) if rng.random() < 0.6 else np.full(3, rng.uniform(10, 60), np.float32)
-        return (out * (1 - alpha) + dark * alpha).astype(np.float32)
+        dark = (
+            out * rng.uniform(0.05, 0.5)
+            if rng.random() < 0.6
+            else np.full(3, rng.uniform(10, 60), np.float32)
+        )
+        darkened: Picture = (out * (1 - alpha) + dark * alpha).astype(np.float32)
+        return darkened
     ground = _GROUNDS[rng.integers(len(_GROUNDS))] * rng.uniform(0.9, 1.15)
     contrast = np.abs(ground.mean() - out.mean(axis=(0, 1)).mean())
     if contrast < 35:
         ground = ground * 0.2 if out.mean() > 110 else np.clip(ground * 1.3 + 30, 0, 255)
-    return (out * (1 - alpha) + ground * alpha).astype(np.float32)
+    lightened: Picture = (out * (1 - alpha) + ground * alpha).astype(np.float32)
+    return lightened
 
 
 def _loss_mask(rng: np.random.Generator, size_px: int, networks: list[CellNetwork]) -> Mask:
@@ -104,7 +114,8 @@ def _loss_mask(rng: np.random.Generator, size_px: int, networks: list[CellNetwor
         return mask
     big = np.bincount(labels.ravel()) >= 16
     big[0] = False
-    return big[labels]
+    kept: Mask = big[labels]
+    return kept
 
 
 def _ground(rng: np.random.Generator, size_px: int, picture: Picture) -> Picture:
@@ -112,7 +123,7 @@ def _ground(rng: np.random.Generator, size_px: int, picture: Picture) -> Picture
     colour = _GROUNDS[rng.integers(len(_GROUNDS))] + rng.normal(0, 12, 3)
     if np.abs(colour - picture.mean(axis=(0, 1))).mean() < 25:
         colour = colour + (60 if colour.mean() < 128 else -60)
-    ground = np.broadcast_to(colour, (size_px, size_px, 3)).astype(np.float32)
+    ground: Picture = np.broadcast_to(colour, (size_px, size_px, 3)).astype(np.float32)
     mottling = fractal(rng, size_px, rng.uniform(4, 50), 5)[..., None] - 0.5
     ground = ground * (1 + rng.uniform(0.05, 0.5) * mottling)
     if rng.random() < 0.45:
@@ -146,7 +157,9 @@ def add_paint_loss(
         shadow = ndimage.gaussian_filter(cast * mask, rng.uniform(0.5, 1.5))[..., None]
         ground = ground * (1 - rng.uniform(0.2, 0.7) * np.clip(shadow, 0, 1))
         rim = ndimage.gaussian_filter(
-            ndimage.shift(mask.astype(np.float32), (reach * np.sin(light) / 2, reach * np.cos(light) / 2), order=1)
+            ndimage.shift(
+                mask.astype(np.float32), (reach * np.sin(light) / 2, reach * np.cos(light) / 2), order=1
+            )
             * paint,
             0.7,
         )[..., None]

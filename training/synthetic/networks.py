@@ -42,7 +42,8 @@ class CellNetwork:
     def coverage(self) -> Field:
         """Share of each pixel that lies in a crack, 0-1."""
         coverage = np.minimum(self.width_px / 2 - self.border_px + 0.5, self.width_px)
-        return np.clip(coverage, 0, 1).astype(np.float32)
+        clipped: Field = np.clip(coverage, 0, 1).astype(np.float32)
+        return clipped
 
 
 def _hash01(a: NDArray[np.int64], b: NDArray[np.int64], salt: int) -> Field:
@@ -52,7 +53,8 @@ def _hash01(a: NDArray[np.int64], b: NDArray[np.int64], salt: int) -> Field:
     x ^= x >> np.uint64(29)
     x *= np.uint64(0xBF58476D1CE4E5B9)
     x ^= x >> np.uint64(32)
-    return ((x >> np.uint64(40)).astype(np.float32)) / np.float32(1 << 24)
+    fraction: Field = (x >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
+    return fraction
 
 
 def cell_network(
@@ -76,7 +78,9 @@ def cell_network(
     rows, cols = np.mgrid[:size_px, :size_px].astype(np.float32)
     amplitude = cell_px * rng.uniform(0.05, 0.45)
     feature = max(cell_px * rng.uniform(0.35, 1.6), 6.0)
-    wobble = ndimage.gaussian_filter(rng.standard_normal((2, size_px, size_px)).astype(np.float32), (0, 1.5, 1.5))
+    wobble = ndimage.gaussian_filter(
+        rng.standard_normal((2, size_px, size_px)).astype(np.float32), (0, 1.5, 1.5)
+    )
     warp_row = amplitude * (smooth_field(rng, size_px, feature) * 2 - 1) + rng.uniform(0, 2.5) * wobble[0]
     warp_col = amplitude * (smooth_field(rng, size_px, feature) * 2 - 1) + rng.uniform(0, 2.5) * wobble[1]
     angle, stretch = rng.uniform(0, np.pi), np.exp(rng.uniform(0, 0.9))
@@ -86,8 +90,7 @@ def cell_network(
     nearest, second, first_id, second_id, gap = _two_nearest(rng, u, v)
     border = (second - nearest) / (2 * np.maximum(gap, 1e-6))
     # |grad border| in px^-1 turns the distance in warped cells into px.
-    gradient_row, gradient_col = np.gradient(border)
-    slope = np.hypot(gradient_row, gradient_col)
+    slope = np.hypot(_steepest(border, 0), _steepest(border, 1))
     slope = np.maximum(ndimage.gaussian_filter(slope, 1.0), 0.25 / (cell_px * stretch))
     salt = int(rng.integers(1 << 31))
     low, high = width_px
@@ -95,6 +98,17 @@ def cell_network(
     width = width * (0.65 + 0.7 * smooth_field(rng, size_px, max(cell_px / 2, 8)))
     width[_hash01(first_id, second_id, salt + 1) > kept] = 0
     return CellNetwork(border / slope, width.astype(np.float32), first_id)
+
+
+def _steepest(field: Field, axis: int) -> Field:
+    """Return the larger of the two one-sided slopes: a central one vanishes in the valley along a border."""
+    step = np.abs(np.diff(field, axis=axis))
+    edge = [(0, 0), (0, 0)]
+    edge[axis] = (1, 1)
+    padded = np.pad(step, edge, mode="edge")
+    forward, backward = (padded[1:], padded[:-1]) if axis == 0 else (padded[:, 1:], padded[:, :-1])
+    steepest: Field = np.maximum(forward, backward)
+    return steepest
 
 
 def _two_nearest(
@@ -127,7 +141,9 @@ def _two_nearest(
     return best[0], best[1], number[0], number[1], gap
 
 
-def wandering_cracks(rng: np.random.Generator, size_px: int, count: int, width_px: tuple[float, float]) -> Field:
+def wandering_cracks(
+    rng: np.random.Generator, size_px: int, count: int, width_px: tuple[float, float]
+) -> Field:
     """Draw single cracks with bends, branches and tapering tips.
 
     Returns
@@ -141,7 +157,9 @@ def wandering_cracks(rng: np.random.Generator, size_px: int, count: int, width_p
     pending = []
     for _ in range(count):
         start = rng.uniform(-10, size_px + 10, size=2)
-        pending.append((start, rng.uniform(0, 2 * np.pi), rng.uniform(*width_px), rng.uniform(25, 1.3 * size_px)))
+        pending.append(
+            (start, rng.uniform(0, 2 * np.pi), rng.uniform(*width_px), rng.uniform(25, 1.3 * size_px))
+        )
     straightness = rng.uniform(0.04, 0.35)
     while pending:
         point, heading, width, length = pending.pop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -9,7 +11,7 @@ from scipy import ndimage
 
 __all__ = ["brush_texture", "fractal", "smooth_field"]
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]
 
 
 def smooth_field(rng: np.random.Generator, size_px: int, feature_px: float) -> Field:
@@ -19,7 +21,8 @@ def smooth_field(rng: np.random.Generator, size_px: int, feature_px: float) -> F
     left, top = rng.uniform(1, coarse.shape[0] - 1 - cells, size=2)
     box = (left, top, left + cells, top + cells)
     field = Image.fromarray(coarse).resize((size_px, size_px), Image.Resampling.BICUBIC, box=box)
-    return np.clip(np.asarray(field), 0, 1)
+    clipped: Field = np.clip(np.asarray(field), 0, 1)
+    return clipped
 
 
 def fractal(rng: np.random.Generator, size_px: int, feature_px: float, octaves: int = 4) -> Field:
@@ -40,4 +43,5 @@ def brush_texture(rng: np.random.Generator, size_px: int) -> Field:
     turned = ndimage.rotate(streaks, rng.uniform(0, 180), reshape=False, order=1, mode="wrap")
     start = size_px // 4
     patch = turned[start : start + size_px, start : start + size_px]
-    return (patch - patch.mean()) / max(float(patch.std()), 1e-6)
+    texture: Field = (patch - patch.mean()) / max(float(patch.std()), 1e-6)
+    return texture

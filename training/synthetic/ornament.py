@@ -7,6 +7,7 @@ are the domain's hard negatives (RECOGNITION, section 5).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from training.synthetic.noise import brush_texture, fractal, smooth_field
 
 __all__ = ["background"]
 
-Picture = NDArray[np.float32]
+Picture = NDArray[np.floating[Any]]
 
 _PIGMENTS = np.array(
     [
@@ -48,22 +49,19 @@ def background(rng: np.random.Generator, size_px: int, paintings: Sequence[Pictu
     kind = rng.random()
     if paintings and kind < 0.2:
         return _painting_crop(rng, size_px, paintings)
-    if kind < 0.4:
-        picture = _plain(rng, size_px)
-    else:
-        picture = _ornament(rng, size_px)
-    return _surface(rng, picture)
+    return _surface(rng, _plain(rng, size_px) if kind < 0.4 else _ornament(rng, size_px))
 
 
 def _pigment(rng: np.random.Generator) -> Picture:
     colour = _PIGMENTS[rng.integers(len(_PIGMENTS))] + rng.normal(0, 14, 3)
     if rng.random() < 0.15:
         colour = rng.uniform(10, 245, 3)
-    return np.clip(colour, 5, 250).astype(np.float32)
+    pigment: Picture = np.clip(colour, 5, 250).astype(np.float32)
+    return pigment
 
 
 def _painting_crop(rng: np.random.Generator, size_px: int, paintings: Sequence[Picture]) -> Picture:
-    painting = paintings[rng.integers(len(paintings))]
+    painting = paintings[int(rng.integers(len(paintings)))]
     side = int(min(size_px * rng.uniform(0.35, 1.0), *painting.shape[:2]))
     row = rng.integers(painting.shape[0] - side + 1)
     col = rng.integers(painting.shape[1] - side + 1)
@@ -76,7 +74,8 @@ def _plain(rng: np.random.Generator, size_px: int) -> Picture:
     mix = np.clip((mix - 0.5) * rng.uniform(0.2, 3) + 0.5, 0, 1)
     first = _pigment(rng)
     second = _pigment(rng) if rng.random() < 0.4 else np.clip(first + rng.normal(0, 18, 3), 5, 250)
-    return (first * mix + second * (1 - mix)).astype(np.float32)
+    mixed: Picture = (first * mix + second * (1 - mix)).astype(np.float32)
+    return mixed
 
 
 def _ornament(rng: np.random.Generator, size_px: int) -> Picture:
@@ -110,7 +109,9 @@ def _line_colour(rng: np.random.Generator) -> tuple[int, int, int]:
 Points = NDArray[np.float64]
 
 
-def _stroke(rng: np.random.Generator, draw: ImageDraw.ImageDraw, points: Points, width_px: float, s: int) -> None:
+def _stroke(
+    rng: np.random.Generator, draw: ImageDraw.ImageDraw, points: Points, width_px: float, s: int
+) -> None:
     """Draw a contour: one line, a double line, or a raised gold line with its light and shadow side."""
     xy = [tuple(p) for p in (points * s)]
     width = max(round(width_px * s), 1)
@@ -201,7 +202,9 @@ def _brush_lines(rng: np.random.Generator, draw: ImageDraw.ImageDraw, size_px: i
         start, turn = rng.uniform(0, size_px, 2), heading + rng.normal(0, spread)
         t = np.linspace(0, rng.uniform(15, 140), 24)
         curve = rng.normal(0, 0.006) * t**2
-        points = start + np.c_[np.cos(turn) * t - np.sin(turn) * curve, np.sin(turn) * t + np.cos(turn) * curve]
+        points = (
+            start + np.c_[np.cos(turn) * t - np.sin(turn) * curve, np.sin(turn) * t + np.cos(turn) * curve]
+        )
         xy = points * s
         colour, width = _line_colour(rng), rng.uniform(0.5, 3.5)
         for index in range(len(xy) - 1):
@@ -220,9 +223,12 @@ def _surface(rng: np.random.Generator, picture: Picture) -> Picture:
         out = out + rng.uniform(0, 7) * brush_texture(rng, size_px)[..., None]
     out = out * (1 + rng.uniform(0, 0.3) * (fractal(rng, size_px, rng.uniform(4, 60)) - 0.5)[..., None])
     if rng.random() < 0.3:
-        worn = np.clip(fractal(rng, size_px, rng.uniform(5, 40), 5) * 4 - rng.uniform(2, 3.4), 0, 1)[..., None]
+        worn = np.clip(fractal(rng, size_px, rng.uniform(5, 40), 5) * 4 - rng.uniform(2, 3.4), 0, 1)[
+            ..., None
+        ]
         out = out * (1 - 0.5 * worn) + _pigment(rng) * 0.5 * worn
     if rng.random() < 0.3:
         grime = smooth_field(rng, size_px, rng.uniform(40, 150))[..., None]
         out = out * (1 - rng.uniform(0, 0.4) * grime)
-    return np.clip(out, 0, 255).astype(np.float32)
+    clipped: Picture = np.clip(out, 0, 255).astype(np.float32)
+    return clipped

@@ -11,6 +11,7 @@ from scipy import ndimage
 from segmentation_core.vocabulary import load_vocabulary
 from training.synthetic.camera import photograph, strew
 from training.synthetic.damage import add_craquelure, add_paint_loss
+from training.synthetic.networks import CellNetwork
 from training.synthetic.noise import fractal
 from training.synthetic.ornament import Picture, background
 
@@ -42,7 +43,9 @@ class Ingredients:
     overlays: tuple[Image8, ...] = ()
 
 
-def synthetic_sample(rng: np.random.Generator, size_px: int, ingredients: Ingredients) -> tuple[Image8, Image8]:
+def synthetic_sample(
+    rng: np.random.Generator, size_px: int, ingredients: Ingredients
+) -> tuple[Image8, Image8]:
     """Make one sample.
 
     Parameters
@@ -64,7 +67,7 @@ def synthetic_sample(rng: np.random.Generator, size_px: int, ingredients: Ingred
     label = np.zeros((size_px, size_px), np.uint8)
     if rng.random() >= _UNDAMAGED:
         vocabulary = load_vocabulary()
-        networks = []
+        networks: list[CellNetwork] = []
         if rng.random() < 0.9:
             picture, crack, unsure, networks = add_craquelure(rng, picture)
             label[unsure] = IGNORE

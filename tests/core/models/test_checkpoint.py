@@ -20,7 +20,9 @@ def edit_card(checkpoint: Path, **changes: Any) -> None:
 
 def test_round_trip_keeps_the_network_to_half_precision(checkpoint: Path, lite: torch.nn.Module) -> None:
     model = load_checkpoint(checkpoint)
-    picture = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    picture = torch.randint(
+        0, 256, (1, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(2)
+    )
     with torch.inference_mode():
         before, after = lite(model.card.normalise(picture)), model.network(model.card.normalise(picture))
     assert torch.allclose(before, after, atol=0.02)
@@ -79,7 +81,9 @@ def test_other_weights_than_the_card_describes_are_refused(checkpoint: Path) -> 
         load_checkpoint(checkpoint)
 
 
-def test_shapes_that_do_not_fit_are_named(tmp_path: Path, lite: torch.nn.Module, card_data: dict[str, Any]) -> None:
+def test_shapes_that_do_not_fit_are_named(
+    tmp_path: Path, lite: torch.nn.Module, card_data: dict[str, Any]
+) -> None:
     path = tmp_path / "mismatch.safetensors"
     save_checkpoint(path, lite, {**card_data, "mlm:architecture": "res_unet"})
     with pytest.raises(ModelError, match="tensors do not fit res_unet"):

@@ -26,7 +26,7 @@ def test_a_model_file_can_be_used_without_adding_it(home: Path, checkpoint: Path
 
 
 def test_a_name_is_added_once(home: Path, checkpoint: Path) -> None:
-    add_model(checkpoint)
+    assert add_model(checkpoint).path.parent == home / "models"
     with pytest.raises(ModelError, match="is there already"):
         add_model(checkpoint)
 

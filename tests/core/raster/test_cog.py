@@ -10,6 +10,7 @@ from segmentation_core.errors import RasterError
 from segmentation_core.raster.cog import Piece, ResultBands, assemble, is_whole, write_piece
 from segmentation_core.raster.georeference import read_grid, same_crs
 from segmentation_core.raster.grid import Grid, Window
+from segmentation_core.raster.opening import open_raster
 
 LOCAL = 'LOCAL_CS["Beam facade",UNIT["metre",1],AXIS["u",EAST],AXIS["v",NORTH]]'
 MILLIMETRES = 'LOCAL_CS["Beam",UNIT["millimetre",0.001],AXIS["u",EAST],AXIS["v",NORTH]]'
@@ -52,9 +53,7 @@ def test_pieces_become_one_cog_with_the_same_georeference(tmp_path, values, crs_
     grid = Grid(900, 1100, affine, crs_wkt, metres_per_unit)
     path = tmp_path / "probability.tif"
     assemble(write_pieces(tmp_path, values), grid, ResultBands(("a", "b"), "AVERAGE"), path)
-    with rasterio.Env(), pytest.warns() if crs_wkt is None and affine.a == 1 else rasterio.Env():
-        dataset = rasterio.open(path)
-    with dataset:
+    with open_raster(path) as dataset:
         np.testing.assert_array_equal(dataset.read(), values)
         assert dataset.descriptions == ("a", "b")
         assert dataset.nodata == 255

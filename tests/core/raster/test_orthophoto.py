@@ -183,10 +183,10 @@ def test_other_band_counts_are_refused(write_raster, noise, bands):
         open_orthophoto(write_raster(noise(bands, 4, 4)))
 
 
-def test_cmyk_is_refused(tmp_path):
-    Image.new("CMYK", (8, 8)).save(tmp_path / "c.tif")
+def test_cmyk_is_refused(write_raster, noise):
+    inks = [ColorInterp.cyan, ColorInterp.magenta, ColorInterp.yellow, ColorInterp.black]
     with pytest.raises(RasterError, match="CMYK"):
-        open_orthophoto(tmp_path / "c.tif", gsd_mm=1.0)
+        open_orthophoto(write_raster(noise(4, 8, 8), interpretation=inks))
 
 
 @pytest.mark.parametrize(

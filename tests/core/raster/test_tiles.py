@@ -56,11 +56,32 @@ def test_weights_are_positive_and_add_up_to_one(tiles):
 
 @settings(max_examples=40, deadline=None)
 @given(grids)
-def test_the_last_tile_sees_more_than_its_edge(tiles):
-    for row in (tiles.rows - 1,):
-        inside = tiles.tile(row, 0).clipped(tiles.height, tiles.width)
-        overlap = tiles.tile_shape[0] - tiles.stride_shape[0]
-        assert inside.height > overlap or tiles.rows == 1
+def test_the_last_tile_ends_with_the_raster(tiles):
+    last = tiles.tile(tiles.rows - 1, tiles.cols - 1)
+    assert 0 <= last.row_end - tiles.height < 32
+    assert 0 <= last.col_end - tiles.width < 32
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(1, 3000), st.sampled_from([64, 128, 512]), st.sampled_from([0, 0.25, 0.5]))
+def test_tiles_overlap_at_least_as_asked_with_as_few_as_needed(size, tile_px, overlap):
+    tiles = tile_grid(size, 10, tile_px, overlap)
+    origins = [tiles.tile(row, 0).row_off for row in range(tiles.rows)]
+    steps = np.diff(origins)
+    stride = round(tile_px * (1 - overlap))
+    assert (steps <= stride).all()
+    assert (steps > 0).all()
+    assert tiles.rows == 1 + max(0, -(-(-(-size // 32) * 32 - tile_px) // stride))
+
+
+@settings(max_examples=60, deadline=None)
+@given(grids, st.data())
+def test_first_row_reaching(tiles, data):
+    row = data.draw(st.integers(0, tiles.rows - 1))
+    first = tiles.first_row_reaching(row)
+    start = tiles.core(row, 0).row_off
+    assert tiles.tile(first, 0).row_end > start
+    assert first == 0 or tiles.tile(first - 1, 0).row_end <= start
 
 
 def test_weights_are_smooth():

@@ -1,0 +1,148 @@
+"""The demo: paint a facade with known damage, survey it, and set what was found against what is true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from segmentation_core.export.csv_table import write_csv
+from segmentation_core.facade.generate import DEMO_SEED, ID_FIELD, Facade, generate_facade
+from segmentation_core.facade.layout import FULL_SIZE_PX, facade_layout
+from segmentation_core.facade.overview import Overview, draw_overview
+from segmentation_core.facade.scores import class_scores
+from segmentation_core.operations.export import export
+from segmentation_core.operations.survey import survey
+from segmentation_core.progress import Progress, silent
+
+__all__ = ["COMPARED", "DEMO_DATE", "DEMO_SEED", "compared", "demo"]
+
+DEMO_DATE = "2026-05-01"
+COMPARED = ("assessed_m2", "loss_m2", "loss_ratio", "crack_m", "crack_area_m2")
+"""Figures of an element that both the survey and the truth state."""
+
+_TITLE = "Pavilion, south facade"
+
+
+def demo(
+    out: str | Path,
+    *,
+    seed: int = DEMO_SEED,
+    progress: Progress = silent,
+    model: str | Path | None = None,
+    device: str = "auto",
+    size: tuple[int, int] | None = None,
+) -> dict[str, Any]:
+    """Generate a facade, survey it, and compare.
+
+    Parameters
+    ----------
+    out : path-like
+        Folder; made where it does not exist. Holds ``facade/`` (orthophoto, elements, truth), the survey
+        book ``pavilion.gpkg`` with its rasters, ``shapefiles/``, ``overview.png`` and
+        ``found_against_true.csv``. A facade that lies there already is used again.
+    seed : int
+        Of the facade.
+    progress : Progress
+        Told how far the work is.
+    model : str, path-like or None
+        Model name or file; None is the default model.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    size : (width, height) or None
+        Of the orthophoto in pixels; None is the full demo, 42 Mpx.
+
+    Returns
+    -------
+    dict
+        ``elements`` (``elem_id``, names, ``found_*`` and ``true_*`` for each of `COMPARED`), ``scores``
+        (see `facade.scores.class_scores`), ``paths``, and the survey's ``totals`` and ``run``.
+
+    Raises
+    ------
+    CraquelureError
+        See `segmentation_core.errors`.
+    """
+    out = Path(out)
+    size_px = FULL_SIZE_PX if size is None else size
+    facade = generate_facade(out / "facade", seed=seed, size_px=size_px, progress=progress)
+    book = out / "pavilion.gpkg"
+    result = survey(
+        facade.orthophoto,
+        book,
+        DEMO_DATE,
+        elements=facade.elements,
+        id_field=ID_FIELD,
+        model=model,
+        device=device,
+        progress=progress,
+    )
+    classes = Path(result["run"]["rasters"]) / "classes.tif"
+    shapefiles = export(book, "shapefile", out / "shapefiles")
+    report = _report(out, facade, book, classes, result)
+    report["paths"]["shapefiles"] = shapefiles["run"]["out"]
+    return report
+
+
+def _report(
+    out: Path, facade: Facade, book: Path, classes: Path, result: Mapping[str, Any]
+) -> dict[str, Any]:
+    rows = compared(result["elements"], facade)
+    scores = class_scores(classes, facade.truth_raster)
+    table, picture = out / "found_against_true.csv", out / "overview.png"
+    write_csv(table, list(rows[0]), [list(row.values()) for row in rows])
+    run = result["run"]
+    subtitle = (
+        f"Survey of {run['date']}, {run['gsd_mm']:g} mm per pixel, model {run['model']}. "
+        "A generated facade: its damage is known exactly."
+    )
+    draw_overview(
+        Overview(facade.orthophoto, classes, book, facade.elements, rows, scores, _TITLE, subtitle), picture
+    )
+    paths = {
+        "orthophoto": facade.orthophoto,
+        "elements": facade.elements,
+        "truth": facade.truth_raster,
+        "book": book,
+        "classes": classes,
+        "table": table,
+        "overview": picture,
+    }
+    return {
+        "elements": rows,
+        "scores": scores,
+        "paths": {name: str(path) for name, path in paths.items()},
+        "totals": result["totals"],
+        "run": run,
+    }
+
+
+def compared(found: Iterable[Mapping[str, Any]], facade: Facade) -> list[dict[str, Any]]:
+    """Set the found figures of each element beside the true ones.
+
+    Parameters
+    ----------
+    found : iterable of mapping
+        ``elements`` of a survey.
+    facade : Facade
+        With its truth.
+
+    Returns
+    -------
+    list of dict
+        One row per beam from top to bottom; a found figure is None where the survey lacks the beam.
+    """
+    by_id = {str(row["elem_id"]): row for row in found}
+    names = {beam.beam_id: beam for beam in facade_layout().beams}
+    rows = []
+    for beam in facade.beams:
+        row: dict[str, Any] = {
+            "elem_id": beam.elem_id,
+            "name_en": names[beam.elem_id].name_en,
+            "name_zh": names[beam.elem_id].name_zh,
+        }
+        for column in COMPARED:
+            row[f"found_{column}"] = by_id.get(beam.elem_id, {}).get(column)
+            row[f"true_{column}"] = beam.as_dict()[column]
+        rows.append(row)
+    return rows

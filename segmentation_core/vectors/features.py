@@ -1,0 +1,219 @@
+"""Finished components to rows of the layers."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from segmentation_core.raster.grid import Grid
+from segmentation_core.raster.probability import PROBABILITY_SCALE
+from segmentation_core.vectors.crack_lines import CrackLines, crack_lines
+from segmentation_core.vectors.polygons import closed_rings, multipolygons, polygons
+from segmentation_core.vectors.regions import PIECE
+from segmentation_core.vectors.settings import LATTICE_PX, VectorSettings
+from segmentation_core.vectors.stitching import Tables
+from segmentation_core.vocabulary import load_vocabulary
+
+__all__ = ["Features", "Place", "crack_features", "loss_features", "valid_features"]
+
+_NAMESPACE = uuid.UUID("7b0d2c1e-9a54-5f0e-8f0a-5f3f2f6f8a11").bytes
+_RESOLUTION_LIMIT_PX = 2.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """What all features of a run have in common."""
+
+    grid: Grid
+    has_probabilities: bool
+    settings: VectorSettings
+
+
+@dataclass(frozen=True)
+class Features:
+    """Rows of some layers, and what they add to the totals.
+
+    Attributes
+    ----------
+    layers : dict of str to dict of str to ndarray
+        Layer to column to values; ``geometry`` holds WKB. NaN in a column of floats is NULL.
+    figures : dict of str to float
+        Areas in pixels, lengths in m, and counts.
+    """
+
+    layers: dict[str, dict[str, NDArray[Any]]]
+    figures: dict[str, float]
+
+
+def loss_features(tables: Tables, place: Place) -> Features:
+    """Return the polygons of the polygon class, without units under the minimum mapping unit."""
+    units, unit = np.unique(tables.pieces["unit"], return_inverse=True)
+    sizes = np.bincount(unit, tables.pieces["area_px"], minlength=units.size)
+    small = units[sizes < place.settings.min_loss_px]
+    pieces, corners = _ordered(_kept(tables.pieces, small), _kept(tables.corners, small))
+    shapes = polygons(closed_rings(corners), place.grid.affine)
+    geometry = shapely.to_wkb(shapes)
+    layer = {
+        "geometry": geometry,
+        "uid": _uids("loss_polygon", geometry),
+        "class_cd": _repeated(load_vocabulary().polygon_class.code, pieces.size),
+        "area_m2": pieces["area_px"] * place.grid.pixel_area_m2,
+        "conf": _confidence(pieces["sum"], pieces["area_px"], place),
+    }
+    return Features(
+        {"loss_polygon": layer},
+        {
+            "loss_count": pieces.size,
+            "loss_px": int(pieces["area_px"].sum()),
+            "loss_dropped_count": small.size,
+            "loss_dropped_px": int(sizes[sizes < place.settings.min_loss_px].sum()),
+        },
+    )
+
+
+def valid_features(tables: Tables, place: Place) -> Features:
+    """Return the polygons of the valid pixels."""
+    pieces, corners = _ordered(tables.pieces, tables.corners)
+    shapes = polygons(closed_rings(corners), place.grid.affine)
+    layer = {"geometry": shapely.to_wkb(shapes), "area_m2": pieces["area_px"] * place.grid.pixel_area_m2}
+    return Features({"assessed": layer}, {"assessed_px": int(pieces["area_px"].sum())})
+
+
+def crack_features(tables: Tables, place: Place) -> Features:
+    """Return areas, lines and nodes of the line class."""
+    lines = crack_lines(tables.pixels, place.grid, place.settings)
+    area = _crack_areas(tables, place)
+    wide = np.unique(tables.pieces["unit"][tables.pieces["wide_px"] > 0])
+    units, unit = np.unique(tables.pieces["unit"], return_inverse=True)
+    sizes = np.bincount(unit, tables.pieces["area_px"], minlength=units.size)
+    lineless = ~np.isin(units, lines.components) & ~np.isin(units, wide)
+    return Features(
+        {"crack_area": area, "crack_line": _line_layer(lines, place), "crack_node": _node_layer(lines)},
+        {
+            "crack_count": int(np.unique(lines.components).size),
+            "crack_px": int(tables.pieces["area_px"].sum()),
+            "crack_m": float(lines.lengths_m.sum()),
+            "line_px": float(lines.areas_px.sum()),
+            "too_wide_count": wide.size,
+            "too_wide_px": int(tables.pieces["wide_px"].sum()),
+            "lineless_count": int(lineless.sum()),
+            "lineless_px": int(sizes[lineless].sum()),
+        },
+    )
+
+
+def _crack_areas(tables: Tables, place: Place) -> dict[str, NDArray[Any]]:
+    pieces, corners = _ordered(tables.pieces, tables.corners, place.grid.width)
+    cells = np.column_stack([pieces["unit"], *_cell(pieces["first"], place.grid.width)])
+    starts = np.flatnonzero(np.append(True, (cells[1:] != cells[:-1]).any(axis=1))) if pieces.size else np.zeros(0, int)
+    shapes = multipolygons(closed_rings(corners), np.append(starts, pieces.size), place.grid.affine)
+    geometry = shapely.to_wkb(shapes)
+    areas, sums = (
+        np.add.reduceat(pieces[name], starts) if starts.size else np.zeros(0, np.int64) for name in ("area_px", "sum")
+    )
+    return {
+        "geometry": geometry,
+        "uid": _uids("crack_area", geometry),
+        "class_cd": _repeated(load_vocabulary().line_class.code, starts.size),
+        "area_m2": areas * place.grid.pixel_area_m2,
+        "conf": _confidence(sums, areas, place),
+        "comp_id": pieces["unit"][starts],
+    }
+
+
+def _line_layer(lines: CrackLines, place: Place) -> dict[str, NDArray[Any]]:
+    widths_m = lines.areas_px * place.grid.pixel_area_m2 / lines.lengths_m
+    return {
+        "geometry": lines.wkb,
+        "uid": _uids("crack_line", lines.wkb),
+        "class_cd": _repeated(load_vocabulary().line_class.code, lines.wkb.size),
+        "len_m": lines.lengths_m,
+        "wid_m": widths_m,
+        "conf": _confidence(lines.sums, lines.areas_px, place),
+        "comp_id": lines.components,
+        "node_a": lines.node_ids[:, 0],
+        "node_b": lines.node_ids[:, 1],
+        "at_limit": (widths_m < _RESOLUTION_LIMIT_PX * place.grid.gsd_mm / 1000).astype(np.int32),
+    }
+
+
+def _node_layer(lines: CrackLines) -> dict[str, NDArray[Any]]:
+    nodes = lines.nodes
+    return {
+        "geometry": nodes.wkb,
+        "uid": _uids("crack_node", nodes.wkb),
+        "class_cd": _repeated(load_vocabulary().line_class.code, nodes.wkb.size),
+        "node_id": nodes.ids,
+        "kind": nodes.kinds,
+        "degree": nodes.degrees.astype(np.int32),
+        "comp_id": nodes.components,
+    }
+
+
+def _kept(table: NDArray[Any], dropped: NDArray[np.int64]) -> NDArray[Any]:
+    return table[~np.isin(table["unit"], dropped)]
+
+
+def _cell(firsts: NDArray[np.int64], raster_width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    rows, cols = np.divmod(firsts, raster_width)
+    return rows // LATTICE_PX, cols // LATTICE_PX
+
+
+def _ordered(
+    parts: NDArray[Any], corners: NDArray[Any], raster_width: int | None = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return whole pieces, and corners with the pieces numbered from 0 in their order.
+
+    Parameters
+    ----------
+    parts : ndarray of PIECE
+        One row per tile and piece.
+    corners : ndarray of CORNER
+    raster_width : int or None
+        Given, pieces are ordered by unit and lattice cell, else by unit; then by first pixel.
+    """
+    numbers, number = np.unique(parts["piece"], return_inverse=True)
+    order = np.argsort(number, kind="stable")
+    starts = np.searchsorted(number[order], np.arange(numbers.size))
+    whole = np.zeros(numbers.size, PIECE)
+    if numbers.size:
+        for name, merge in (("unit", np.minimum), ("first", np.minimum), ("area_px", np.add), ("sum", np.add)):
+            whole[name] = merge.reduceat(parts[name][order], starts)
+    keys: tuple[NDArray[np.int64], ...] = (whole["first"], whole["unit"])
+    if raster_width is not None:
+        cell_row, cell_col = _cell(whole["first"], raster_width)
+        keys = (whole["first"], cell_col, cell_row, whole["unit"])
+    by_place = np.lexsort(keys)
+    rank = np.empty(numbers.size, np.int64)
+    rank[by_place] = np.arange(numbers.size)
+    renumbered = corners.copy()
+    renumbered["piece"] = rank[np.searchsorted(numbers, corners["piece"])]
+    return whole[by_place], renumbered
+
+
+def _confidence(sums: NDArray[Any], areas: NDArray[Any], place: Place) -> NDArray[np.float64]:
+    """Return mean probabilities; NaN (NULL) where there are none."""
+    if not place.has_probabilities:
+        return np.full(areas.size, np.nan)
+    return np.asarray(sums / (areas * float(PROBABILITY_SCALE)))
+
+
+def _repeated(text: str, count: int) -> NDArray[Any]:
+    return np.full(count, text, object)
+
+
+def _uids(layer: str, wkb: NDArray[Any]) -> NDArray[Any]:
+    """Return names that the same geometry in the same layer always gets (UUID version 5)."""
+    prefix = hashlib.sha1(_NAMESPACE + layer.encode(), usedforsecurity=False)
+    uids = np.empty(wkb.size, object)
+    for place, geometry in enumerate(wkb.tolist()):
+        digest = prefix.copy()
+        digest.update(geometry)
+        uids[place] = str(uuid.UUID(bytes=digest.digest()[:16], version=5))
+    return uids

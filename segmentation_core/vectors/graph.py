@@ -1,0 +1,324 @@
+"""The crack network of whole components: nodes, and branches between them.
+
+Made from the pixel graph in four steps (MEASUREMENT, section 1.4): runs through clusters that are no
+junction become one; junctions so close that their cracks overlap become one node; ends that are no
+longer than the crack is wide at their junction are dropped; what then runs through becomes one branch.
+Everything is a function of the component alone: neither tiles nor other components matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from segmentation_core.vectors.pixel_graph import PixelGraph, pixel_graph
+from segmentation_core.vectors.settings import VectorSettings
+
+__all__ = ["Network", "Nodes", "crack_network"]
+
+_RING = -1
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Junctions and ends; arrays have one entry per node.
+
+    Attributes
+    ----------
+    rows, cols : ndarray of float64
+        Centre of the node's pixels, in pixels from the raster's corner.
+    half_widths : ndarray of float64
+        Largest half width among the pixels, px.
+    cut : ndarray of bool
+        Whether a pixel lies where the crack is cut off (see `Skeleton.cut`).
+    firsts : ndarray of int64
+        Flat index in the raster of the first pixel.
+    pixels, areas_px, sums : ndarray of int64
+        Number of skeleton pixels, the crack pixels that belong to them and their probabilities.
+    """
+
+    rows: NDArray[np.float64]
+    cols: NDArray[np.float64]
+    half_widths: NDArray[np.float64]
+    cut: NDArray[np.bool_]
+    firsts: NDArray[np.int64]
+    pixels: NDArray[np.int64]
+    areas_px: NDArray[np.int64]
+    sums: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Branches between nodes.
+
+    Attributes
+    ----------
+    nodes : Nodes
+    ends : ndarray of int64, shape (B, 2)
+        Node at each end; -1 for a ring, which has none.
+    paths : list of ndarray of int64
+        What each branch passes, without its ends: a skeleton pixel, or ~n for node n.
+    lengths : ndarray of float64, shape (B,)
+        Rough length, px: pixel steps. Good for decisions, not for measuring.
+    areas_px, sums : ndarray of float64, shape (B,)
+        Crack pixels that belong to the path, and their probabilities.
+    """
+
+    nodes: Nodes
+    ends: NDArray[np.int64]
+    paths: list[NDArray[np.int64]]
+    lengths: NDArray[np.float64]
+    areas_px: NDArray[np.float64]
+    sums: NDArray[np.float64]
+
+    @property
+    def degrees(self) -> NDArray[np.int64]:
+        """Branch ends at each node."""
+        return np.bincount(self.ends[self.ends >= 0], minlength=self.nodes.rows.size)
+
+
+def crack_network(pixels: NDArray[Any], raster_width: int, settings: VectorSettings) -> Network:
+    """Build the network of whole components.
+
+    Parameters
+    ----------
+    pixels : ndarray of PIXEL
+        All skeleton pixels of one or more components, in row-major order; at least one.
+    raster_width : int
+    settings : VectorSettings
+    """
+    graph = pixel_graph(*np.divmod(pixels["flat"], raster_width))
+    network = _joined(_from_pixels(graph, pixels, raster_width))
+    network = _merged(network, settings.junction_merge)
+    return _joined(_pruned(network, settings.spur_ratio))
+
+
+def _from_pixels(graph: PixelGraph, pixels: NDArray[Any], raster_width: int) -> Network:
+    row, col = np.divmod(pixels["flat"], raster_width)
+    inside = np.flatnonzero(graph.cluster_of_pixel >= 0)
+    cluster, count = graph.cluster_of_pixel[inside], graph.cluster_count
+
+    def total(values: NDArray[Any]) -> NDArray[np.int64]:
+        return np.bincount(cluster, values[inside], minlength=count).astype(np.int64)
+
+    size = np.bincount(cluster, minlength=count)
+    widest = np.zeros(count, np.int64)
+    np.maximum.at(widest, cluster, pixels["squared_half_width"][inside])
+    firsts = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(firsts, cluster, pixels["flat"][inside])
+    nodes = Nodes(
+        total(row) / size + 0.5,
+        total(col) / size + 0.5,
+        np.sqrt(widest),
+        total(pixels["cut"]) > 0,
+        firsts,
+        size,
+        total(pixels["area_px"]),
+        total(pixels["sum"]),
+    )
+    paths = np.split(graph.run_pixels, graph.run_starts[1:-1]) if graph.ends.size else []
+    run = np.repeat(np.arange(len(paths)), np.diff(graph.run_starts))
+    areas, sums = (
+        np.bincount(run, pixels[field][graph.run_pixels], minlength=len(paths)) for field in ("area_px", "sum")
+    )
+    return Network(nodes, graph.ends, paths, _step_lengths(graph, row, col, nodes), areas, sums)
+
+
+def _step_lengths(
+    graph: PixelGraph, row: NDArray[np.int64], col: NDArray[np.int64], nodes: Nodes
+) -> NDArray[np.float64]:
+    """Return the length of each run in pixel steps, from the centre of one cluster to that of the other."""
+    starts, runs = graph.run_starts, graph.ends.shape[0]
+    path_rows, path_cols = row[graph.run_pixels] + 0.5, col[graph.run_pixels] + 0.5
+    run = np.repeat(np.arange(runs), np.diff(starts))
+    within = run[1:] == run[:-1]
+    steps = np.hypot(np.diff(path_rows), np.diff(path_cols))[within]
+    lengths = np.bincount(run[1:][within], steps, minlength=runs)
+    ring = graph.ends[:, 0] == _RING
+    empty = np.diff(starts) == 0
+    first, last = np.minimum(starts[:-1], run.size - 1), starts[1:] - 1
+    closing = ring & ~empty
+    lengths[closing] += np.hypot(
+        path_rows[first[closing]] - path_rows[last[closing]], path_cols[first[closing]] - path_cols[last[closing]]
+    )
+    node_rows, node_cols = nodes.rows[graph.ends], nodes.cols[graph.ends]
+    for side, place in ((0, first), (1, last)):
+        there = ~ring & ~empty
+        lengths[there] += np.hypot(
+            node_rows[there, side] - path_rows[place[there]], node_cols[there, side] - path_cols[place[there]]
+        )
+    direct = ~ring & empty
+    lengths[direct] += np.hypot(np.diff(node_rows[direct])[:, 0], np.diff(node_cols[direct])[:, 0])
+    return lengths
+
+
+def _joined(network: Network) -> Network:
+    """Join branches that meet at a node of two branch ends."""
+    through = network.degrees == 2
+    if not through.any():
+        return network
+    touched = (through[network.ends] & (network.ends >= 0)).any(axis=1)
+    at_node: dict[int, list[tuple[int, int]]] = {}
+    affected = np.flatnonzero(touched)
+    ends = network.ends.tolist()
+    for branch in affected.tolist():
+        for side in (0, 1):
+            if through[ends[branch][side]]:
+                at_node.setdefault(ends[branch][side], []).append((branch, side))
+    outer_first = np.concatenate([affected[~_inner(through, network, affected)], affected])
+    used: set[int] = set()
+    chains: list[tuple[tuple[int, int], list[tuple[int, int]], list[int]]] = []
+    for branch in outer_first.tolist():
+        if branch not in used:
+            side = 1 if through[ends[branch][0]] and not through[ends[branch][1]] else 0
+            chains.append(_chain(branch, side, ends, at_node, used))
+    keep = np.flatnonzero(~touched)
+    paths = [network.paths[b] for b in keep.tolist()]
+    new_ends = [ends[b] for b in keep.tolist()]
+    figures = np.column_stack([network.lengths, network.areas_px, network.sums])
+    node_figures = np.column_stack([np.zeros(through.size), network.nodes.areas_px, network.nodes.sums])
+    rows = [figures[keep]]
+    for chain_ends, members, passed in chains:
+        parts: list[NDArray[np.int64]] = []
+        for place, (branch, side) in enumerate(members):
+            parts.append(network.paths[branch][:: -1 if side else 1])
+            if place < len(passed):
+                parts.append(np.array([~passed[place]]))
+        paths.append(np.concatenate(parts))
+        new_ends.append(list(chain_ends))
+        gained = figures[[b for b, _ in members]].sum(axis=0) + node_figures[passed].sum(axis=0)
+        rows.append(gained[None])
+    lengths, areas, sums = np.concatenate(rows).T
+    return Network(network.nodes, np.array(new_ends, np.int64).reshape(-1, 2), paths, lengths, areas, sums)
+
+
+def _inner(through: NDArray[np.bool_], network: Network, branches: NDArray[np.int64]) -> NDArray[np.bool_]:
+    inner: NDArray[np.bool_] = through[network.ends[branches]].all(axis=1)
+    return inner
+
+
+def _chain(
+    branch: int,
+    side: int,
+    ends: list[list[int]],
+    at_node: dict[int, list[tuple[int, int]]],
+    used: set[int],
+) -> tuple[tuple[int, int], list[tuple[int, int]], list[int]]:
+    """Follow a chain of branches; return its ends, (branch, side it starts from) and the nodes passed."""
+    members, passed = [(branch, side)], []
+    used.add(branch)
+    start = ends[branch][side]
+    while True:
+        branch, side = members[-1]
+        node = ends[branch][1 - side]
+        if node not in at_node:
+            return (start, node), members, passed
+        passed.append(node)
+        here = at_node[node]
+        onward = here[1] if here[0] == (branch, 1 - side) else here[0]
+        if onward[0] in used:
+            return (_RING, _RING), members, passed
+        used.add(onward[0])
+        members.append(onward)
+
+
+def _merged(network: Network, factor: float) -> Network:
+    """Make one node of junctions whose joining branch is shorter than ``factor`` x their half widths."""
+    degrees, ends, nodes = network.degrees, network.ends, network.nodes
+    between = (ends >= 0).all(axis=1)
+    between[between] = (degrees[ends[between]] >= 3).all(axis=1)
+    reach = np.zeros(len(ends))
+    reach[between] = factor * nodes.half_widths[ends[between]].sum(axis=1)
+    short = between & (network.lengths < reach)
+    if not short.any():
+        return network
+    links = ends[short]
+    matrix = coo_array((np.ones(len(links), np.int8), (links[:, 0], links[:, 1])), shape=(nodes.rows.size,) * 2)
+    count, group = connected_components(matrix, directed=False)
+    absorbed = np.flatnonzero(short).tolist()
+    return _regrouped(network, group.astype(np.int64), count, absorbed)
+
+
+def _regrouped(network: Network, group: NDArray[np.int64], count: int, absorbed: list[int]) -> Network:
+    """Replace nodes by groups of nodes, which take over the absorbed branches."""
+    nodes = network.nodes
+    home = group[network.ends[absorbed, 0]]
+    size = np.bincount(group, nodes.pixels, minlength=count)
+    halves = np.zeros(count)
+    np.maximum.at(halves, group, nodes.half_widths)
+    firsts = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(firsts, group, nodes.firsts)
+
+    def total(of_nodes: NDArray[Any], of_branches: NDArray[Any] | None = None) -> NDArray[np.float64]:
+        summed = np.bincount(group, of_nodes, minlength=count)
+        if of_branches is not None:
+            summed = summed + np.bincount(home, of_branches[absorbed], minlength=count)
+        return summed
+
+    merged = Nodes(
+        total(nodes.rows * nodes.pixels) / size,
+        total(nodes.cols * nodes.pixels) / size,
+        halves,
+        total(nodes.cut) > 0,
+        firsts,
+        size.astype(np.int64),
+        total(nodes.areas_px, network.areas_px).astype(np.int64),
+        total(nodes.sums, network.sums).astype(np.int64),
+    )
+    return _without(network, np.array(absorbed), merged, group)
+
+
+def _without(
+    network: Network, branches: NDArray[np.int64], nodes: Nodes, group: NDArray[np.int64] | None
+) -> Network:
+    keep = np.ones(len(network.ends), bool)
+    keep[branches] = False
+    ends, paths = network.ends[keep], [network.paths[b] for b in np.flatnonzero(keep).tolist()]
+    if group is not None:
+        ends = np.where(ends >= 0, group[ends], _RING)
+        paths = [np.where(path < 0, ~group[~path], path) if (path < 0).any() else path for path in paths]
+    return Network(nodes, ends, paths, network.lengths[keep], network.areas_px[keep], network.sums[keep])
+
+
+def _pruned(network: Network, ratio: float) -> Network:
+    """Drop ends no longer than the crack is wide at their junction; of a star of such ends keep two."""
+    degrees, ends, nodes = network.degrees, network.ends, network.nodes
+    if not degrees.size:
+        return network
+    closed = ends[:, 0] == _RING
+    is_tip = (degrees == 1) & ~nodes.cut
+    tip_side = np.where(is_tip[ends[:, 1]], 1, 0)
+    junction = np.take_along_axis(ends, 1 - tip_side[:, None], axis=1)[:, 0]
+    tip = np.take_along_axis(ends, tip_side[:, None], axis=1)[:, 0]
+    spur = ~closed & is_tip[tip] & (degrees[junction] >= 3)
+    spur &= network.lengths < ratio * 2 * nodes.half_widths[junction]
+    candidates = np.flatnonzero(spur)
+    if not candidates.size:
+        return network
+    spurs_at = np.bincount(junction[candidates], minlength=degrees.size)
+    star = spurs_at[junction[candidates]] == degrees[junction[candidates]]
+    order = candidates[np.lexsort((candidates, -network.lengths[candidates], junction[candidates]))]
+    rank = np.arange(order.size) - np.searchsorted(junction[order], junction[order])
+    star_of = dict(zip(candidates.tolist(), star.tolist(), strict=True))
+    spared = {b for b, place in zip(order.tolist(), rank.tolist(), strict=True) if star_of[b] and place < 2}
+    dropped = np.array([b for b in candidates.tolist() if b not in spared], np.int64)
+    gained = [
+        np.bincount(junction[dropped], values[dropped] + of_tip[tip[dropped]], minlength=degrees.size).astype(np.int64)
+        for values, of_tip in ((network.areas_px, nodes.areas_px), (network.sums, nodes.sums))
+    ]
+    fuller = Nodes(
+        nodes.rows,
+        nodes.cols,
+        nodes.half_widths,
+        nodes.cut,
+        nodes.firsts,
+        nodes.pixels,
+        nodes.areas_px + gained[0],
+        nodes.sums + gained[1],
+    )
+    return _without(network, dropped, fuller, None)
