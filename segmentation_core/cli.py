@@ -429,7 +429,7 @@ def _fault(error: Exception) -> int:
     ) as log:
         traceback.print_exception(error, file=log)
     sys.stderr.write(
-        f"Craquelure met a fault of its own ({type(error).__name__}); nothing half-done was kept as finished. "
+        f"Craquelure met a fault of its own ({type(error).__name__}); nothing unfinished was kept as done. "
         f"Please report it with {log.name}\n"
     )
     return 1

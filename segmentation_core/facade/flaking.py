@@ -7,7 +7,7 @@ a pixel; a pixel is lost where at least half of its samples are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,10 @@ __all__ = ["loss_coverage"]
 
 _SIDE = 4
 _AREA_PX = (100.0, 60_000.0)
+_AREA_PX_TRIANGLE = (_AREA_PX[0], 1500.0, _AREA_PX[1])
+_LARGEST_CHIP_PX = 6000.0
 _LONE_SHARE = 0.16
+_MOST_FLAKES = 5000
 _MARGIN_PX = 6
 
 Outline = NDArray[np.float64]
@@ -52,34 +55,46 @@ def loss_coverage(
         Samples of the pixel that are lost, 0 to 16.
     """
     covered = np.zeros(shape, np.uint8)
-    wanted = damage.lost * shape[0] * shape[1]
-    done = 0.0
-    for outlines in _flakes(rng, shape, cells, bend):
-        done += _draw(rng, covered, outlines)
-        if done >= wanted:
+    film = _film(rng, cells)
+    left = damage.lost * shape[0] * shape[1]
+    for _ in range(_MOST_FLAKES):
+        if left < _AREA_PX[0]:
             break
+        area_px = min(float(np.exp(rng.triangular(*np.log(_AREA_PX_TRIANGLE)))), 1.1 * left)
+        if film is None or rng.random() < _LONE_SHARE:
+            outlines = [_chip(rng, shape, min(area_px, _LARGEST_CHIP_PX))]
+        else:
+            outlines = [bend.apply(_densified(cell)) for cell in film.flake(rng, area_px)]
+        left -= _draw(rng, covered, outlines)
     return covered
 
 
-def _flakes(
-    rng: np.random.Generator, shape: tuple[int, int], cells: list[Cell], bend: Bending
-) -> Iterator[list[Outline]]:
-    """Yield flakes for ever, each as the outlines it is the union of."""
-    sizes = np.array([cell_area(cell) for cell in cells])
-    centres = np.array([cell.mean(axis=0) for cell in cells]).reshape(-1, 2)
-    usable = np.flatnonzero(sizes < _AREA_PX[1] / 3)
-    tree = cKDTree(centres[usable] * (0.7, 1.0)) if len(usable) else None
-    centre_of_decay = _decay(rng, centres[usable]) if len(usable) else np.zeros(0)
-    while True:
-        area = float(np.exp(rng.triangular(np.log(_AREA_PX[0]), np.log(1500), np.log(_AREA_PX[1]))))
-        if tree is None or rng.random() < _LONE_SHARE:
-            yield [_chip(rng, shape, min(area, 6000.0))]
-            continue
-        seed = rng.choice(len(usable), p=centre_of_decay)
-        _, near = tree.query(centres[usable[seed]] * (0.7, 1.0), k=min(160, len(usable)))
-        near = usable[np.atleast_1d(near)]
-        count = int(np.searchsorted(np.cumsum(sizes[near]), area)) + 1
-        yield [bend.apply(_densified(cells[k])) for k in near[:count]]
+@dataclass(frozen=True)
+class _Film:
+    """The cells of a paint film, and how likely a flake starts at each."""
+
+    cells: list[Cell]
+    areas: NDArray[np.float64]
+    tree: cKDTree
+    likelihood: NDArray[np.float64]
+
+    def flake(self, rng: np.random.Generator, area_px: float) -> list[Cell]:
+        """Return the cells nearest to a random one that together have the area."""
+        seed = rng.choice(len(self.cells), p=self.likelihood)
+        _, near = self.tree.query(self.tree.data[seed], k=min(160, len(self.cells)))
+        near = np.atleast_1d(near)
+        count = int(np.searchsorted(np.cumsum(self.areas[near]), 0.75 * area_px)) + 1
+        return [self.cells[k] for k in near[:count]]
+
+
+def _film(rng: np.random.Generator, cells: list[Cell]) -> _Film | None:
+    usable = [cell for cell in cells if cell_area(cell) < _AREA_PX[1] / 3]
+    if not usable:
+        return None
+    centres = np.array([cell.mean(axis=0) for cell in usable])
+    areas = np.array([cell_area(cell) for cell in usable])
+    # Flakes are longer along the grain.
+    return _Film(usable, areas, cKDTree(centres * (0.7, 1.0)), _decay(rng, centres))
 
 
 def _decay(rng: np.random.Generator, centres: NDArray[np.float64]) -> NDArray[np.float64]:

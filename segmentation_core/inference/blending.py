@@ -58,7 +58,8 @@ class Blender:
         total[:, :shared] += self._carry[:, :, columns]
         done: NDArray[np.float32] = total[:, : core.height]
         self._carry[:, :, columns] = 0
-        self._carry[:, : tile.height - core.height, columns] = total[:, core.height :]
+        if row < self._tiles.rows - 1:
+            self._carry[:, : tile.height - core.height, columns] = total[:, core.height :]
         self._advance(core.width)
         return done
 

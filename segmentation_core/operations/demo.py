@@ -15,7 +15,7 @@ from segmentation_core.operations.export import export
 from segmentation_core.operations.survey import survey
 from segmentation_core.progress import Progress, silent
 
-__all__ = ["COMPARED", "DEMO_DATE", "DEMO_SEED", "compared", "demo"]
+__all__ = ["COMPARED", "DEMO_DATE", "DEMO_SEED", "compared", "demo", "report"]
 
 DEMO_DATE = "2026-05-01"
 COMPARED = ("assessed_m2", "loss_m2", "loss_ratio", "crack_m", "crack_area_m2")
@@ -79,21 +79,38 @@ def demo(
     )
     classes = Path(result["run"]["rasters"]) / "classes.tif"
     shapefiles = export(book, "shapefile", out / "shapefiles")
-    report = _report(out, facade, book, classes, result)
-    report["paths"]["shapefiles"] = shapefiles["run"]["out"]
-    return report
+    told = report(out, facade, classes, result)
+    told["paths"]["shapefiles"] = shapefiles["run"]["out"]
+    return told
 
 
-def _report(
-    out: Path, facade: Facade, book: Path, classes: Path, result: Mapping[str, Any]
-) -> dict[str, Any]:
+def report(out: Path, facade: Facade, classes: Path, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Compare a survey of the facade with its truth; write the table and the overview.
+
+    Parameters
+    ----------
+    out : Path
+        Folder for ``found_against_true.csv`` and ``overview.png``.
+    facade : Facade
+        With its truth.
+    classes : Path
+        Class raster of the survey.
+    result : mapping
+        As `survey` returns it.
+
+    Returns
+    -------
+    dict
+        As `demo` returns it.
+    """
     rows = compared(result["elements"], facade)
     scores = class_scores(classes, facade.truth_raster)
     table, picture = out / "found_against_true.csv", out / "overview.png"
     write_csv(table, list(rows[0]), [list(row.values()) for row in rows])
     run = result["run"]
+    book = Path(run["book"])
     subtitle = (
-        f"Survey of {run['date']}, {run['gsd_mm']:g} mm per pixel, model {run['model']}. "
+        f"Survey of {run['date']}, {run['gsd_mm']:g} mm per pixel, {run['model'] or 'ready classes'}. "
         "A generated facade: its damage is known exactly."
     )
     draw_overview(

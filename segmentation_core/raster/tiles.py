@@ -23,6 +23,7 @@ _ALIGNMENT_PX = 32
 _SMALLEST_TILE_PX = 64
 _LARGEST_OVERLAP = 0.5
 _WEIGHT_FLOOR = 1e-3
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def tile_grid(height: int, width: int, tile_px: int, overlap: float = 0.25) -> T
 def _axis(size_px: int, tile_px: int, overlap: float) -> _Axis:
     padded = math.ceil(size_px / _ALIGNMENT_PX)
     tile = min(tile_px // _ALIGNMENT_PX, padded)
-    stride = round(tile * (1 - overlap))
+    stride = max(1, math.floor(tile * (1 - overlap) + _ROUNDING))
     steps = 0 if padded == tile else math.ceil((padded - tile) / stride)
     # Spread evenly, so that the last tile ends with the raster and no two overlap much more than others.
     origins = [(2 * i * (padded - tile) + steps) // (2 * steps) for i in range(1, steps + 1)]

@@ -97,6 +97,10 @@ class ClassReader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the raster."""
         self._dataset.close()
 
     def read(self, window: Window) -> ClassWindow:

@@ -79,29 +79,125 @@ def crack_lines(pixels: NDArray[Any], grid: Grid, settings: VectorSettings) -> C
     grid : Grid
     settings : VectorSettings
     """
-    pixels = pixels[np.argsort(pixels["flat"])]
     if not pixels.size:
         return _no_lines()
+    pixels = pixels[np.argsort(pixels["flat"])]
     network = crack_network(pixels, grid.width, settings)
-    raw, firsts = _raw_lines(network, pixels, grid.width)
     if not network.paths:
         return _no_lines()
-    component = pixels["unit"][np.searchsorted(pixels["flat"], firsts)]
-    is_end = (network.degrees == 1)[network.ends] & ~raw.closed[:, None]
-    cut = is_end & network.nodes.cut[network.ends]
-    # A node of several pixels has its centre off the pixel whose half width it has.
-    spread = np.sqrt(network.nodes.pixels) - 1
-    reach = np.maximum(network.nodes.half_widths - spread, 0)[network.ends] * (is_end & ~cut)
+    raw = _through_pixels(network, pixels, grid.width)
+    # One entry more than nodes: the -1 of rings, which have no ends, finds it.
+    degrees, half_widths, spreads, cuts = (
+        np.append(values, 0)
+        for values in (
+            network.degrees,
+            network.nodes.half_widths,
+            np.sqrt(network.nodes.pixels) - 1,
+            network.nodes.cut,
+        )
+    )
+    is_tip = (degrees == 1)[network.ends]
+    cut = is_tip & (cuts > 0)[network.ends]
+    # The centre of several pixels lies off the pixel whose half width they have.
+    reach = np.where(is_tip & ~cut, np.maximum(half_widths - spreads, 0)[network.ends], 0.0)
     lines = extended(smoothed(densified(raw), settings.smoothing_sigma_px), reach, cut)
-    order = np.argsort(component, kind="stable")
+    firsts = _first_pixels(network, pixels)
+    component = pixels["unit"][np.searchsorted(pixels["flat"], firsts)]
+    node_ids = np.append(network.nodes.firsts, 0)[network.ends]
+    node_ids[raw.closed] = firsts[raw.closed, None]
     areas, sums = _with_nodes(network)
-    nodes, node_ids = _nodes(network, lines, firsts, component, cut, grid)
+    order = np.argsort(component, kind="stable")
     return CrackLines(
-        _wkb(lines, grid)[order],
+        _linestrings(lines, grid)[order],
         _lengths_m(lines, grid)[order],
         areas[order],
         sums[order],
         component[order],
         node_ids[order],
-        nodes,
+        _nodes(network, lines, node_ids, component, grid),
     )
+
+
+def _through_pixels(network: Network, pixels: NDArray[Any], raster_width: int) -> Lines:
+    """Return the lines through the centres of the skeleton pixels and nodes."""
+    rows, cols = np.divmod(pixels["flat"], raster_width)
+    rows = np.concatenate([rows + 0.5, network.nodes.rows])
+    cols = np.concatenate([cols + 0.5, network.nodes.cols])
+    ends = (pixels.size + network.ends).tolist()
+    closed = network.ends[:, 0] < 0
+    parts: list[NDArray[np.int64] | list[int]] = []
+    for path, (start, stop), ring in zip(network.paths, ends, closed.tolist(), strict=True):
+        parts.extend((path, path[:1]) if ring else ([start], path, [stop]))
+    place = np.concatenate(parts).astype(np.int64)
+    passed = place < 0
+    place[passed] = pixels.size + ~place[passed]
+    counts = np.array([path.size for path in network.paths]) + np.where(closed, 1, 2)
+    return Lines(cols[place], rows[place], np.concatenate([[0], np.cumsum(counts)]), closed)
+
+
+def _first_pixels(network: Network, pixels: NDArray[Any]) -> NDArray[np.int64]:
+    """Return, for each branch, the flat index of one of its pixels: for a ring, of its first."""
+    flat = pixels["flat"]
+    firsts = np.empty(len(network.paths), np.int64)
+    for branch, (path, start) in enumerate(zip(network.paths, network.ends[:, 0].tolist(), strict=True)):
+        if start >= 0:
+            firsts[branch] = network.nodes.firsts[start]
+        else:
+            own, passed = path[path >= 0], path[path < 0]
+            firsts[branch] = min([*flat[own].tolist(), *network.nodes.firsts[~passed].tolist()])
+    return firsts
+
+
+def _with_nodes(network: Network) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return areas and sums of the branches with an equal part of what belongs to their nodes."""
+    degrees = np.append(np.maximum(network.degrees, 1), 1)
+    shares = [
+        (np.append(of_nodes, 0) / degrees)[network.ends].sum(axis=1)
+        for of_nodes in (network.nodes.areas_px, network.nodes.sums)
+    ]
+    return network.areas_px + shares[0], network.sums + shares[1]
+
+
+def _nodes(
+    network: Network, lines: Lines, node_ids: NDArray[np.int64], component: NDArray[np.int64], grid: Grid
+) -> CrackNodes:
+    """Return the nodes that lines end at; they lie where the lines end."""
+    numbers = np.where(lines.closed[:, None], network.nodes.rows.size + np.arange(lines.closed.size)[:, None], network.ends)
+    number, first = np.unique(numbers, return_index=True)
+    line, side = np.divmod(first, 2)
+    vertex = np.where(side == 0, lines.starts[line], lines.starts[line + 1] - 1)
+    degrees = np.bincount(numbers.ravel(), minlength=number[-1] + 1)[number]
+    cut = np.append(network.nodes.cut, np.zeros(lines.closed.size, bool))[number]
+    kinds = np.select([lines.closed[line], degrees >= 4, degrees == 3, cut], ["O", "X", "Y", "E"], "I").astype(object)
+    x, y = _placed(lines.cols[vertex], lines.rows[vertex], grid)
+    ids, components = node_ids[line, side], component[line]
+    order = np.lexsort((ids, components))
+    return CrackNodes(
+        shapely.to_wkb(shapely.points(x, y))[order], ids[order], components[order], kinds[order], degrees[order]
+    )
+
+
+def _placed(
+    cols: NDArray[np.float64], rows: NDArray[np.float64], grid: Grid
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    affine = grid.affine
+    return affine.a * cols + affine.b * rows + affine.c, affine.d * cols + affine.e * rows + affine.f
+
+
+def _linestrings(lines: Lines, grid: Grid) -> NDArray[Any]:
+    x, y = _placed(lines.cols, lines.rows, grid)
+    wkb: NDArray[Any] = shapely.to_wkb(shapely.linestrings(x, y, indices=lines.line_of_vertex))
+    return wkb
+
+
+def _lengths_m(lines: Lines, grid: Grid) -> NDArray[np.float64]:
+    """Return lengths from the steps' own differences: large coordinates would cost digits."""
+    affine, right, down = grid.affine, np.diff(lines.cols), np.diff(lines.rows)
+    x, y = affine.a * right + affine.b * down, affine.d * right + affine.e * down
+    return segment_sums(lines, np.sqrt(x * x + y * y)) * grid.metres_per_unit
+
+
+def _no_lines() -> CrackLines:
+    none, numbers = np.zeros(0, object), np.zeros(0, np.int64)
+    nodes = CrackNodes(none, numbers, numbers, none, numbers)
+    return CrackLines(none, np.zeros(0), np.zeros(0), np.zeros(0), numbers, np.zeros((0, 2), np.int64), nodes)

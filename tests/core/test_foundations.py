@@ -167,8 +167,8 @@ def test_paint_loss_is_drawn_last_because_it_wins() -> None:
 def test_importing_the_engine_loads_nothing_heavy() -> None:
     code = (
         "import sys, segmentation_core, segmentation_core.cli, segmentation_core.vocabulary\n"
-        "heavy = {'torch', 'torchvision', 'rasterio', 'geopandas', 'pandas', 'shapely', 'scipy', 'skimage', 'numpy',"
-        " 'pyogrio', 'matplotlib', 'training'}\n"
+        "heavy = {'torch', 'torchvision', 'rasterio', 'geopandas', 'pandas', 'shapely', 'scipy', 'skimage',"
+        " 'numpy', 'pyogrio', 'matplotlib', 'training'}\n"
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or None)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
