@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from segmentation_core.checksum import file_sha256
 from segmentation_core.errors import CraquelureError
 
 __all__ = ["main"]
@@ -22,6 +23,8 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--architecture", default="res_unet_lite")
     learn.add_argument("--steps", type=int, default=4000)
     learn.add_argument("--batch", type=int, default=8)
+    learn.add_argument("--learning-rate", type=float, default=2e-3)
+    learn.add_argument("--start", type=Path, help="state file of an earlier run to start from")
     learn.add_argument("--synthetic", type=float, default=0.6, help="share of synthetic samples, 0-1")
     ready = verbs.add_parser("publish", help="write the checkpoint and card of a finished training")
     ready.add_argument("run", type=Path, help="run folder")
@@ -45,16 +48,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _train(options: argparse.Namespace) -> None:
     from training.data import load_ingredients, load_tiles
+    from training.publish import synthetic_validation
     from training.trainer import Recipe, train
 
-    oil = options.data / "craquelure_oil"
-    recipe = Recipe(options.architecture, options.steps, options.batch, synthetic=options.synthetic)
+    oil, ingredients = options.data / "craquelure_oil", load_ingredients(options.data)
+    recipe = Recipe(
+        options.architecture,
+        options.steps,
+        options.batch,
+        synthetic=options.synthetic,
+        learning_rate=options.learning_rate,
+        start_sha256=None if options.start is None else file_sha256(options.start),
+    )
     train(
         recipe,
         load_tiles(oil, validation=False),
-        load_ingredients(options.data),
+        ingredients,
         options.out,
-        validation=load_tiles(oil, validation=True),
+        validation=load_tiles(oil, validation=True)[::4] + synthetic_validation(ingredients, 40),
+        start=options.start,
         report=_say,
     )
 

@@ -132,6 +132,6 @@ class SampleStream(IterableDataset[Batch]):
             )
         tile = self.tiles[rng.integers(len(self.tiles))]
         image, label = augmented(rng, tile.image, tile.label, self.size_px, rescale=True)
-        if rng.random() < 0.5:
+        if rng.random() < 0.6:
             image, label = transplant(rng, image, label, self.ingredients)
         return image, label

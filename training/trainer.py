@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from segmentation_core.checksum import file_sha256
 from segmentation_core.errors import ModelError, ParameterError
 from segmentation_core.models import build
 from segmentation_core.models.card import IMAGENET_MEAN, IMAGENET_STD, normalised
@@ -62,6 +63,8 @@ class Recipe:
         Decay of the running average of the weights.
     seed : int
         Of weights and samples.
+    start_sha256 : str or None
+        State file of an earlier run whose averaged weights this one starts from.
     """
 
     architecture: str = "res_unet_lite"
@@ -74,6 +77,7 @@ class Recipe:
     weight_decay: float = 0.02
     ema: float = 0.995
     seed: int = 20260501
+    start_sha256: str | None = None
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -136,6 +140,14 @@ class _Run:
                 moments.setdefault(int(index), {})[moment] = value
         optimiser["state"] = moments
         self.optimiser.load_state_dict(optimiser)
+
+    def start_from(self, path: Path) -> None:
+        """Take over the averaged weights of an earlier run."""
+        if file_sha256(path) != self.recipe.start_sha256:
+            raise ParameterError("the state to start from is not the recipe's", path=path)
+        state = {k.removeprefix("average."): v for k, v in load_file(path).items() if k.startswith("average.")}
+        self.network.load_state_dict(state)
+        self.average.load_state_dict(state)
 
     def learn(self, images: Tensor, labels: Tensor) -> float:
         """Take one step on a batch (N, 3, H, W) uint8 with labels (N, H, W); return the loss."""
@@ -208,6 +220,7 @@ def train(
     folder: Path,
     *,
     validation: tuple[Tile, ...] = (),
+    start: Path | None = None,
     every: int = 250,
     report: Callable[[str], object] = str,
 ) -> nn.Module:
@@ -225,6 +238,8 @@ def train(
         State and ``log.csv`` go here.
     validation : tuple of Tile
         Scored every ``every`` steps, never trained on.
+    start : Path or None
+        State file of an earlier run to start from; its checksum is the recipe's.
     every : int
         Steps between two states on disk.
     report : callable
@@ -247,6 +262,8 @@ def train(
     state = folder / "state.safetensors"
     if state.exists():
         run.load(state)
+    elif start is not None:
+        run.start_from(start)
     stream = SampleStream(
         tiles,
         ingredients,
@@ -265,7 +282,7 @@ def train(
         if run.step % every == 0 or run.step == recipe.steps:
             run.save(folder)
             seconds = (time.monotonic() - started) / (run.step - first)
-            scores = validated(run.average, validation[:: max(len(validation) // 60, 1)], halves)
+            scores = validated(run.average, validation, halves)
             _log(folder, run.step, float(np.mean(losses)), seconds, scores)
             report(
                 f"step {run.step}/{recipe.steps}  loss {np.mean(losses):.4f}  {seconds:.2f} s/step  "

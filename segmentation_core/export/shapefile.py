@@ -153,7 +153,9 @@ def _array(field: ExportField, values: list[Any]) -> NDArray[Any]:
     return np.array(values, dtype=object)
 
 
-def _check(path: Path, layer: ExportLayer, geometries: NDArray[np.object_], columns: list[NDArray[Any]]) -> None:
+def _check(
+    path: Path, layer: ExportLayer, geometries: NDArray[np.object_], columns: list[NDArray[Any]]
+) -> None:
     """Read a file back and compare everything: OGR does not always report that a disk filled up."""
     try:
         meta, _, wkb, found = pyogrio.raw.read(path)
@@ -175,7 +177,7 @@ def _check(path: Path, layer: ExportLayer, geometries: NDArray[np.object_], colu
 
 
 def _is_null(values: NDArray[Any]) -> NDArray[np.bool_]:
-    return np.array([value is None or value != value for value in values], dtype=bool)  # noqa: PLR0124 - NaN
+    return np.array([value is None or value != value for value in values], dtype=bool)
 
 
 def _differs(path: Path, what: str) -> VectorError | DiskFullError:

@@ -1,7 +1,8 @@
 """Exact rasters of cracks: the share of each pixel that lies within a crack's true width.
 
-Each pixel is sampled at 4 x 4 places, kept as 16 bits; a crack is the union of its segments with width
-changing linearly along each. A pixel belongs to a crack where at least half of its samples do.
+Each pixel is sampled at 16 places, kept as 16 bits: a Hammersley set, no two in one row or column, so
+that an edge along the pixel grid is as well resolved as any other. A crack is the union of its segments
+with width changing linearly along each. A pixel belongs to a crack where at least half of its samples do.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from segmentation_core.facade.cracking import CrackNetwork
 __all__ = ["SAMPLES", "crack_coverage"]
 
 SAMPLES = 16
-_SIDE = 4
+_SAMPLE_X = (np.arange(SAMPLES) + 0.5) / SAMPLES
+_SAMPLE_Y = (np.array([int(f"{k:04b}"[::-1], 2) for k in range(SAMPLES)]) + 0.5) / SAMPLES
 _CHUNK_CELLS = 400_000
 _BIT_COUNT = np.array([bin(k).count("1") for k in range(1 << SAMPLES)], np.uint8)
 
@@ -80,8 +82,8 @@ def _stamped(
     slope = half1.astype(np.float32)[:, None] - h0
     code = np.zeros(col.shape, np.uint16)
     for sample in range(SAMPLES):
-        sx = ax + np.float32((sample % _SIDE + 0.5) / _SIDE)
-        sy = ay + np.float32((sample // _SIDE + 0.5) / _SIDE)
+        sx = ax + np.float32(_SAMPLE_X[sample])
+        sy = ay + np.float32(_SAMPLE_Y[sample])
         t = np.clip((sx * d[:, :1] + sy * d[:, 1:]) / norm, 0, 1)
         distance2 = (sx - t * d[:, :1]) ** 2 + (sy - t * d[:, 1:]) ** 2
         code |= (distance2 <= (h0 + t * slope) ** 2).astype(np.uint16) << sample

@@ -61,10 +61,10 @@ def loss_coverage(
         if left < _AREA_PX[0]:
             break
         area_px = min(float(np.exp(rng.triangular(*np.log(_AREA_PX_TRIANGLE)))), 1.1 * left)
-        if film is None or rng.random() < _LONE_SHARE:
+        whole = [] if film is None or rng.random() < _LONE_SHARE else film.flake(rng, area_px)
+        outlines = [bend.apply(_densified(cell)) for cell in whole]
+        if not outlines:
             outlines = [_chip(rng, shape, min(area_px, _LARGEST_CHIP_PX))]
-        else:
-            outlines = [bend.apply(_densified(cell)) for cell in film.flake(rng, area_px)]
         left -= _draw(rng, covered, outlines)
     return covered
 
@@ -79,8 +79,11 @@ class _Film:
     likelihood: NDArray[np.float64]
 
     def flake(self, rng: np.random.Generator, area_px: float) -> list[Cell]:
-        """Return the cells nearest to a random one that together have the area."""
-        seed = rng.choice(len(self.cells), p=self.likelihood)
+        """Return the cells nearest to a random one that together have the area; none if all are larger."""
+        likelihood = self.likelihood * (self.areas < 1.3 * area_px)
+        if not likelihood.any():
+            return []
+        seed = rng.choice(len(self.cells), p=likelihood / likelihood.sum())
         _, near = self.tree.query(self.tree.data[seed], k=min(160, len(self.cells)))
         near = np.atleast_1d(near)
         count = int(np.searchsorted(np.cumsum(self.areas[near]), 0.75 * area_px)) + 1

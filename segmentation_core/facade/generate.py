@@ -18,6 +18,7 @@ import rasterio
 import rasterio.windows
 from numpy.typing import NDArray
 from rasterio.crs import CRS
+from shapely.affinity import affine_transform
 from shapely.geometry import box
 
 from segmentation_core.export.csv_table import output_errors
@@ -173,6 +174,7 @@ def _rng(seed: int, *purpose: int) -> np.random.Generator:
 def _painted(layout: FacadeLayout, seed: int, progress: Progress) -> tuple[_Canvas, list[CrackNetwork]]:
     shape = layout.shape
     canvas = _Canvas(np.zeros((*shape, 3), np.uint8), *(np.zeros(shape, np.uint8) for _ in range(4)))
+    progress(_STAGE, 0.0, 1.0)
     paint_surroundings(layout, canvas.rgb, canvas.relief, _rng(seed, 2))
     networks = []
     total = len(layout.beams)
@@ -275,8 +277,8 @@ def _write_elements(folder: Path, layout: FacadeLayout) -> None:
     outlines = []
     for beam in layout.beams:
         x0, y0, x1, y1 = beam.box_px
-        (left, top), (right, bottom) = affine * (x0, y0), affine * (x1, y1)
-        outlines.append(box(left, bottom, right, top))
+        pixels = box(x0, y0, x1, y1)
+        outlines.append(affine_transform(pixels, affine.to_shapely()))
     frame = geopandas.GeoDataFrame(
         {
             ID_FIELD: [beam.beam_id for beam in layout.beams],

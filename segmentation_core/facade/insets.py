@@ -71,5 +71,5 @@ def _window_mean(cells: NDArray[np.float64]) -> NDArray[np.float64]:
 def _interest(line: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray[np.float64]:
     """Most where a fifth is lost and a tenth cracked; nothing where either is missing."""
     return np.asarray(
-        np.minimum(line / 0.08, 1.0) * np.exp(-(((polygon - 0.18) / 0.12) ** 2)) * (polygon > 0.004)
+        np.minimum(line / 0.14, 1.0) * np.exp(-(((polygon - 0.18) / 0.12) ** 2)) * (polygon > 0.004)
     )

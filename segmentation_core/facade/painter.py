@@ -20,6 +20,7 @@ __all__ = ["Painter", "union_of_circles"]
 _SUPERSAMPLING = 2
 _HAND_TREMOR_PX = 1.1
 _LONGEST_SIDE_PX = 24.0
+_FINEST_BAND_PX = 0.3
 
 
 class Painter:
@@ -110,10 +111,11 @@ class Painter:
                 raise ValueError(f"no outline of kind {outline!r}")
         depth = contour_px
         for colour, width_px in self._bands(ramp, step_px, steps):
-            inner = outer.buffer(-depth, quad_segs=5)
-            if inner.is_empty:
-                return
-            self.fill(inner, colour)
+            if width_px >= _FINEST_BAND_PX:
+                inner = outer.buffer(-depth, quad_segs=5)
+                if inner.is_empty:
+                    return
+                self.fill(inner, colour)
             depth += width_px
 
     @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,14 +123,15 @@ def map_plate(
 
 
 def mark_windows(axes: Axes, windows: Sequence[tuple[str, Window]]) -> None:
-    """Frame the places of the close-ups on a plate."""
+    """Frame the places of the close-ups on a plate, above all else."""
     for letter, w in windows:
+        corner = (w.col_off, w.row_off)
         axes.add_patch(
-            Rectangle(
-                (w.col_off, w.row_off), w.width, w.height, facecolor="none", edgecolor=INK, linewidth=1.4
-            )
+            Rectangle(corner, w.width, w.height, facecolor="none", edgecolor=INK, linewidth=1.4, zorder=4)
         )
-        axes.text(w.col_end, w.row_off, f" {letter}", fontsize=10, fontweight="bold", color=INK, va="top")
+        axes.text(
+            w.col_end, w.row_off, f" {letter}", fontsize=10, fontweight="bold", color=INK, va="top", zorder=4
+        )
 
 
 def close_up(axes: Axes, source: DatasetReader, window: Window, found: Found | None = None) -> None:
@@ -145,10 +146,10 @@ def close_up(axes: Axes, source: DatasetReader, window: Window, found: Found | N
 
 
 def _in_pixels(frame: geopandas.GeoDataFrame, affine: Affine) -> NDArray[Any]:
-    to_pixels: Callable[[Any], Any] = (~affine).__mul__
+    a, b, c, d, e, f = tuple(~affine)[:6]
 
     def moved(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.column_stack(to_pixels((xy[:, 0], xy[:, 1])))
+        return np.column_stack((a * xy[:, 0] + b * xy[:, 1] + c, d * xy[:, 0] + e * xy[:, 1] + f))
 
     return np.asarray(shapely.get_parts(shapely.transform(frame.geometry.to_numpy(), moved)))
 

@@ -76,7 +76,7 @@ class Predictor:
             raise ParameterError(f"a batch of {batch} tiles is impossible", remedy="Use 1 or more")
         self._network = prepared(network, device, use_bfloat16=use_bfloat16)
         self._card = card
-        self._device = device
+        self.device = device
         self._dtype = torch.bfloat16 if use_bfloat16 else torch.float32
         self.batch = batch
 
@@ -108,24 +108,24 @@ class Predictor:
             if tried == 1:
                 raise ParameterError(
                     f"one tile of {tiles.shape[-2]} x {tiles.shape[-1]} px does not fit into the memory of"
-                    f" {self._device.name}",
+                    f" {self.device.name}",
                     remedy="Close other programs, or use --device cpu or a smaller model",
                 )
             self.batch = tried // 2
-            if self._device.kind == "cuda":
+            if self.device.kind == "cuda":
                 torch.cuda.empty_cache()
         return self._to_host(done[0] if len(done) == 1 else torch.cat(done))
 
     @torch.inference_mode()
     def _probabilities(self, tiles: NDArray[np.uint8]) -> Tensor:
-        picture = torch.from_numpy(tiles).to(self._device.kind)
+        picture = torch.from_numpy(tiles).to(self.device.kind)
         x = self._card.normalise(picture).to(self._dtype, memory_format=torch.channels_last)
         logits = self._network(x).float()
         return torch.softmax(logits / self._card.temperature, dim=1)[:, 1:]
 
     @torch.inference_mode()
     def _to_host(self, probabilities: Tensor) -> Launched:
-        if self._device.kind != "cuda":
+        if self.device.kind != "cuda":
             return Launched(probabilities.cpu(), None)
         host = torch.empty(probabilities.shape, dtype=probabilities.dtype, pin_memory=True)
         host.copy_(probabilities, non_blocking=True)

@@ -80,6 +80,7 @@ def export(book: str | Path, format: str, out: str | Path, *, survey: str | None
         "out": str(out),
         "surveys": [s.name for s in surveys],
         "recomputed": [s.name for s in stale],
+        "notes": [f"survey {s.name}: statistics were computed anew after edits" for s in stale],
     }
     return {"files": files, "run": run}
 

@@ -244,7 +244,8 @@ def _load_outlines(
 
 def _footprint(grid: Grid) -> Any:
     corners = [(0, 0), (grid.width, 0), (grid.width, grid.height), (0, grid.height)]
-    return shapely.Polygon([grid.affine * corner for corner in corners])
+    a, b, c, d, e, f = tuple(grid.affine)[:6]
+    return shapely.Polygon([(a * col + b * row + c, d * col + e * row + f) for col, row in corners])
 
 
 def _check_book(plan: _Plan, ortho: Orthophoto, outlines: _Outlines, elements: Any) -> None:

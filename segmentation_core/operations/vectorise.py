@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,8 @@ def vectorise(
     dict
         ``totals``: loss_count, loss_m2, loss_ratio (None where nothing is assessed), crack_m, crack_count
         (connected cracks that have a line), crack_area_m2, p21_m_per_m2 (None where nothing is assessed),
-        width_mean_mm (None without lines), assessed_m2. ``run``: the record that the file holds too.
+        width_mean_mm (crack area / length; None without lines), assessed_m2. ``run``: the record that the
+        file holds too.
 
     Raises
     ------
@@ -108,8 +110,14 @@ def _features(crew: Crew, place: Place, progress: Progress) -> Iterator[Features
         is_last = number == len(bands) - 1
         finished: list[tuple[Callable[[Tables, Place], Features], Tables]] = [
             (crack_features, crack.add_band([(t.window, t.crack, t.pixels) for t in tiles], is_last=is_last)),
-            (loss_features, loss.add_band([(t.window, t.loss, t.pixels[:0]) for t in tiles], is_last=is_last)),
-            (valid_features, valid.add_band([(t.window, t.valid, t.pixels[:0]) for t in tiles], is_last=is_last)),
+            (
+                loss_features,
+                loss.add_band([(t.window, t.loss, t.pixels[:0]) for t in tiles], is_last=is_last),
+            ),
+            (
+                valid_features,
+                valid.add_band([(t.window, t.valid, t.pixels[:0]) for t in tiles], is_last=is_last),
+            ),
         ]
         for make, tables in finished:
             for batch in batches(tables, _ROWS_PER_BATCH):
@@ -127,8 +135,8 @@ def _bands(grid: Grid, tile_size_px: int) -> list[list[Window]]:
         for size in (grid.height, grid.width)
     )
     return [
-        [Window(top, left, bottom - top, right - left) for left, right in zip(cols, cols[1:], strict=False)]
-        for top, bottom in zip(rows, rows[1:], strict=False)
+        [Window(top, left, bottom - top, right - left) for left, right in pairwise(cols)]
+        for top, bottom in pairwise(rows)
     ]
 
 
@@ -145,7 +153,7 @@ def _totals(figures: Counter[str], grid: Grid) -> dict[str, Any]:
         "crack_m": crack_m,
         "crack_area_m2": figures["crack_px"] * pixel,
         "p21_m_per_m2": crack_m / assessed if assessed else None,
-        "width_mean_mm": figures["line_px"] * pixel / crack_m * 1000 if crack_m else None,
+        "width_mean_mm": figures["crack_px"] * pixel / crack_m * 1000 if crack_m else None,
     }
 
 

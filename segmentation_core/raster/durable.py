@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from segmentation_core.errors import DiskFullError, RasterError
+from segmentation_core.errors import CraquelureError, DiskFullError, RasterError
 
 __all__ = ["disk_full_as_error", "flush_to_disk", "publish", "write_durably"]
 
@@ -34,6 +34,8 @@ def disk_full_as_error(path: Path, *also: type[Exception]) -> Iterator[None]:
     caught: tuple[type[Exception], ...] = (OSError, *also)
     try:
         yield
+    except CraquelureError:
+        raise
     except caught as exc:
         number = getattr(exc, "errno", None)
         if not isinstance(number, int):
@@ -100,8 +102,11 @@ def _mentions_full_disk(error: BaseException) -> bool:
 
 
 def _cannot_grow(path: Path) -> bool:
-    """Say whether the file, or a new one in its place, cannot take one more block."""
-    probe = path if path.exists() else path.with_name(path.name + _PARTIAL)
+    """Say whether the file, or a new one in its place or folder, cannot take one more block."""
+    if path.is_dir():
+        probe = path / _PARTIAL
+    else:
+        probe = path if path.exists() else path.with_name(path.name + _PARTIAL)
     existed = probe.exists()
     size = probe.stat().st_size if existed else 0
     try:

@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from segmentation_core.statistics.outlines import polygon_parts
+from segmentation_core.statistics.outlines import named, polygon_parts
 
 __all__ = ["Parts", "Regions", "assessed_regions", "overlapping"]
 
@@ -74,8 +74,20 @@ class Regions:
         return np.asarray(shapely.area(self.geometries), dtype=np.float64)
 
     def areas_of(self, polygons: NDArray[np.object_]) -> Parts:
-        """Return the area of polygons inside each region."""
-        return self._parts(polygons, shapely.area, shapely.covers, self._cut_polygons)
+        """Return the area of polygons inside each region.
+
+        Rings are measured one by one and holes subtracted: of a crack network with ten thousand holes
+        only the few rings that meet a border are cut.
+        """
+        polygons = _valid(polygons)
+        rings, owners, signs = _rings(polygons)
+        parts = self._parts(rings, shapely.area, shapely.covers, self._cut_areas)
+        keys = owners[parts.features] * len(self.geometries) + parts.regions
+        pairs, pair_of = np.unique(keys, return_inverse=True)
+        amounts = np.bincount(pair_of, weights=signs[parts.features] * parts.amounts, minlength=len(pairs))
+        features, regions = np.divmod(pairs, len(self.geometries))
+        present = amounts > _SLIVER * shapely.area(polygons)[features]
+        return Parts(features[present], regions[present], amounts[present])
 
     def lengths_of(self, lines: NDArray[np.object_]) -> Parts:
         """Return the length of lines inside each region.
@@ -111,9 +123,7 @@ class Regions:
         present = amounts > _SLIVER * whole[features]
         return Parts(features[present], regions[present], amounts[present])
 
-    def _cut_polygons(self, region: int, polygons: NDArray[np.object_]) -> NDArray[np.float64]:
-        invalid = ~shapely.is_valid(polygons)
-        polygons = np.where(invalid, shapely.make_valid(polygons), polygons) if invalid.any() else polygons
+    def _cut_areas(self, region: int, polygons: NDArray[np.object_]) -> NDArray[np.float64]:
         cut = shapely.intersection(self.geometries[region], polygons)
         return np.asarray(shapely.area(cut), dtype=np.float64)
 
@@ -140,14 +150,31 @@ def assessed_regions(outlines: NDArray[np.object_] | None, assessed: Any) -> Reg
 
 
 def overlapping(ids: Sequence[str], outlines: NDArray[np.object_]) -> list[str]:
-    """Return a note for each pair of elements that share area, which counts in both."""
+    """Return a note where elements share area, which counts in both; no note where none do."""
     first, second = shapely.STRtree(outlines).query(outlines, predicate="intersects")
     pairs = first < second
     first, second = first[pairs], second[pairs]
     shared = shapely.area(shapely.intersection(outlines[first], outlines[second]))
     smaller = np.minimum(shapely.area(outlines[first]), shapely.area(outlines[second]))
-    return [
-        f"elements {ids[a]} and {ids[b]} overlap: what lies in both counts in both"
-        for a, b, over in zip(first, second, shared > 1e-6 * smaller, strict=True)
-        if over
-    ]
+    pairs = shared > 1e-6 * smaller
+    if not pairs.any():
+        return []
+    names = [f"{ids[a]} and {ids[b]}" for a, b in zip(first[pairs], second[pairs], strict=True)]
+    return [f"elements overlap, and what lies in both counts in both: {named(names)}"]
+
+
+def _valid(polygons: NDArray[np.object_]) -> NDArray[np.object_]:
+    repaired: NDArray[np.object_] = polygons.copy()
+    for index in np.flatnonzero(~shapely.is_valid(polygons)):
+        repaired[index] = polygon_parts(shapely.make_valid(polygons[index]))
+    return repaired
+
+
+def _rings(
+    polygons: NDArray[np.object_],
+) -> tuple[NDArray[np.object_], NDArray[np.int64], NDArray[np.float64]]:
+    """Return all rings as polygons, the polygon each belongs to, and +1 for shells, -1 for holes."""
+    parts, part_owners = shapely.get_parts(polygons, return_index=True)
+    rings, ring_parts = shapely.get_rings(parts, return_index=True)
+    signs = np.where(np.diff(ring_parts, prepend=-1) > 0, 1.0, -1.0)
+    return np.asarray(shapely.polygons(rings)), part_owners[ring_parts], signs

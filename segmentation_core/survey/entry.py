@@ -107,7 +107,8 @@ def enter(path: Path, entry: Entry, progress: Progress) -> Entered:
             require_same_outlines(book, entry.elements, entry.elements_path)
             enter_elements(book, entry.elements)
         notes = _enter_ground(book, entry, vectors, survey.surv_id, orth_id)
-        target = Target(survey.surv_id, orth_id, f"{survey.uid}/{record.sha256}", record.pixel_side)
+        scope = f"{survey.uid}/{record.sha256}"
+        target = Target(survey.surv_id, orth_id, scope, record.pixel_side, survey.date)
         counts = write_features(book, target, vectors, progress)
         figures = recompute(book, survey.surv_id)
         update_validity(book.connection, ["assessed", *(layer.name for layer in DEFECT_LAYERS)])

@@ -52,12 +52,15 @@ class Target:
         Makes uids of equal vectors differ between surveys and orthophotos.
     pixel_side : float
         Map units per pixel.
+    date : str
+        Of the survey.
     """
 
     surv_id: str
     orth_id: str
     scope: str
     pixel_side: float
+    date: str
 
 
 @dataclass
@@ -187,10 +190,10 @@ def _judged(
 
 
 def _insert(book: Book, table: str, target: Target, chunk: FeatureChunk, keep: NDArray[np.bool_]) -> None:
-    columns = ("geom", "surv_id", "orth_id", "status", "uid", *_COPIED[table])
+    columns = ("geom", "surv_id", "orth_id", "status", "t_start", "uid", *_COPIED[table])
     blobs = encode(chunk.geometries[keep], book.srs_id)
     rows = (row for row, wanted in zip(chunk.rows, keep, strict=True) if wanted)
-    whose = (target.surv_id, target.orth_id, UNTOUCHED)
+    whose = (target.surv_id, target.orth_id, UNTOUCHED, target.date)
     book.connection.executemany(
         f"INSERT INTO {table} ({', '.join(columns)}) VALUES (?{', ?' * (len(columns) - 1)})",
         ((blob, *whose, *row) for blob, row in zip(blobs, rows, strict=True)),

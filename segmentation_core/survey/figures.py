@@ -105,9 +105,12 @@ class _Homes:
 
     def __call__(self, table: str, chunk: FeatureChunk, home: NDArray[np.int64]) -> None:
         self._book.connection.executemany(
-            f"UPDATE {table} SET elem_id = ?1 WHERE fid = ?2 AND elem_id IS NOT ?1 "
-            "AND (?1 IS NOT NULL OR orth_id IS NOT NULL)",
-            list(zip(self._ids[home].tolist(), chunk.fids.tolist(), strict=True)),
+            f"UPDATE {table} SET elem_id = ? WHERE fid = ? AND elem_id IS NOT ? "
+            "AND (? IS NOT NULL OR orth_id IS NOT NULL)",
+            [
+                (name, fid, name, name)
+                for name, fid in zip(self._ids[home].tolist(), chunk.fids.tolist(), strict=True)
+            ],
         )
 
 

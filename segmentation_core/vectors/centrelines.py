@@ -3,7 +3,7 @@
 Pixel steps measure up to 8 % too long. A line is smoothed along its pixels by twicing, 2 G - G * G with
 a Gaussian G of 2 px: it takes out the steps and, unlike G alone, does not shorten bends (MEASUREMENT,
 section 1.3). Ends are pinned: beyond them a line continues as its own point reflection. Rings continue
-round. Then natural ends are extended to where the crack ends, because thinning shortens them.
+round. Where lines end in nothing is the business of `tips`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Lines", "densified", "extended", "segment_sums", "smoothed"]
+__all__ = ["Lines", "densified", "segment_sums", "smoothed"]
 
-_TIP_DIRECTION_PX = 5
 _LARGEST_GAP_PX = 1.5
 
 
@@ -60,7 +59,9 @@ def densified(lines: Lines) -> Lines:
     vertex = np.repeat(np.arange(parts.size), parts)
     place = np.arange(vertex.size) - np.repeat(np.cumsum(parts) - parts, parts)
     share = place / parts[vertex]
-    starts = np.concatenate([[0], np.cumsum(np.bincount(line, parts, minlength=lines.counts.size))]).astype(np.int64)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(line, parts, minlength=lines.counts.size))]).astype(
+        np.int64
+    )
     return Lines(
         lines.cols[vertex] + share * step_cols[vertex],
         lines.rows[vertex] + share * step_rows[vertex],
@@ -100,7 +101,7 @@ def _twicing_half_kernel(sigma_px: float) -> NDArray[np.float64]:
 
 
 def _continuation(lines: Lines, radius: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return, for every line continued by ``radius`` vertices at both ends, the vertices and signs to take."""
+    """Return, for lines continued by ``radius`` vertices at both ends, the vertices and signs to take."""
     counts = lines.counts + 2 * radius
     line = np.repeat(np.arange(counts.size), counts)
     place = np.arange(line.size) - np.repeat(np.cumsum(counts) - counts, counts) - radius
@@ -117,56 +118,15 @@ def _filtered(values: NDArray[np.float64], half_kernel: NDArray[np.float64]) -> 
     """Correlate with a symmetric kernel where it fits; each result depends on its own taps alone."""
     radius = half_kernel.size - 1
     size = values.size - 2 * radius
-    total = half_kernel[0] * values[radius : radius + size]
+    total: NDArray[np.float64] = half_kernel[0] * values[radius : radius + size]
     for tap in range(1, radius + 1):
         before, after = values[radius - tap : radius - tap + size], values[radius + tap : radius + tap + size]
         total += half_kernel[tap] * (before + after)
     return total
 
 
-def extended(lines: Lines, reach_px: NDArray[np.float64], cut: NDArray[np.bool_]) -> Lines:
-    """Extend lines at their ends, in the direction of their last 5 px.
-
-    Parameters
-    ----------
-    lines : Lines
-    reach_px : ndarray of float64, shape (L, 2)
-        Half width of the crack at the start and end of each line; 0 where nothing is to be added. The
-        extension stops before any pixel that is farther away than that could be entered.
-    cut : ndarray of bool, shape (L, 2)
-        Where the crack is cut off: the line is extended to the edge of its last pixel.
-    """
-    first, last = lines.starts[:-1], lines.starts[1:] - 1
-    back = np.minimum(_TIP_DIRECTION_PX, last - first)
-    at, cols, rows = [], [], []
-    for side, tip, inner in ((0, first, first + back), (1, last, last - back)):
-        right, down = lines.cols[tip] - lines.cols[inner], lines.rows[tip] - lines.rows[inner]
-        norm = np.sqrt(right**2 + down**2)
-        right, down = right / np.maximum(norm, 1e-12), down / np.maximum(norm, 1e-12)
-        across, along = np.abs(right) + np.abs(down), np.maximum(np.abs(right), np.abs(down))
-        length = np.where(
-            cut[:, side], 0.5 / np.maximum(along, 0.5), np.maximum(reach_px[:, side] - across / 2, 0.0)
-        )
-        length[(norm == 0) | lines.closed | (~cut[:, side] & (reach_px[:, side] == 0))] = 0.0
-        chosen = np.flatnonzero(length > 0)
-        at.append(tip[chosen] + side)
-        cols.append(lines.cols[tip[chosen]] + right[chosen] * length[chosen])
-        rows.append(lines.rows[tip[chosen]] + down[chosen] * length[chosen])
-    # At a boundary between two lines, the end of the one comes before the start of the other.
-    where = np.concatenate([at[1], at[0]])
-    grown = lines.counts.copy()
-    for side, ends in ((0, first), (1, last + 1)):
-        grown += np.isin(ends, at[side])
-    return Lines(
-        np.insert(lines.cols, where, np.concatenate([cols[1], cols[0]])),
-        np.insert(lines.rows, where, np.concatenate([rows[1], rows[0]])),
-        np.concatenate([[0], np.cumsum(grown)]),
-        lines.closed,
-    )
-
-
 def segment_sums(lines: Lines, lengths: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sum a value of each step (V - 1 of them, those between lines ignored) per line, in order."""
     line = lines.line_of_vertex
     within = line[1:] == line[:-1]
-    return np.bincount(line[1:][within], lengths[within], minlength=lines.counts.size)
+    return np.bincount(line[1:][within], lengths[within], minlength=lines.counts.size).astype(float)

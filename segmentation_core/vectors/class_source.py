@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.windows import Window as RasterioWindow
 
 from segmentation_core.errors import CrsError, ParameterError, RasterError
@@ -221,7 +223,9 @@ def open_class_source(
         grid = _grid(dataset, path, gsd_mm, valid_mask_of)
     if thresholds is not None and not is_probability:
         raise ParameterError(
-            "a class raster has no probabilities to put a threshold to", path=path, remedy="Leave thresholds out"
+            "a class raster has no probabilities to put a threshold to",
+            path=path,
+            remedy="Leave thresholds out",
         )
     chosen = _thresholds(path, thresholds) if is_probability else {}
     return ClassSource(path, grid, chosen, valid_mask_of)
@@ -234,13 +238,17 @@ def _raster_in(source: Path) -> Path:
         if (source / name).is_file():
             return source / name
     raise RasterError(
-        "no probability.tif or classes.tif in the folder", path=source, remedy="Run segment first, or give a raster"
+        "no probability.tif or classes.tif in the folder",
+        path=source,
+        remedy="Run segment first, or give a raster",
     )
 
 
 def _open(path: Path) -> Any:
     try:
-        return rasterio.open(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            return rasterio.open(path)
     except RasterioIOError as exc:
         reason = "no such file" if not path.exists() else "not a raster that GDAL can read"
         raise RasterError(reason, path=path, remedy="Give a class raster or a probability raster") from exc
@@ -260,7 +268,7 @@ def _grid(dataset: Any, path: Path, gsd_mm: float | None, orthophoto: Orthophoto
         return grid
     corners = [(0, 0), (grid.width, 0), (0, grid.height)]
     side = math.sqrt(abs(grid.affine.determinant))
-    apart = max(math.dist(dataset.transform * c, grid.affine * c) for c in corners)
+    apart = max(math.dist(dataset.transform @ c, grid.affine @ c) for c in corners)
     if apart > 0.01 * side:
         raise RasterError(
             f"it lies {apart / side:.2f} pixels off the orthophoto's grid",
@@ -270,6 +278,10 @@ def _grid(dataset: Any, path: Path, gsd_mm: float | None, orthophoto: Orthophoto
     if dataset.crs is not None and not same_crs(dataset.crs.to_wkt(), grid.crs_wkt):
         raise CrsError("its CRS is not the orthophoto's", path=path, remedy="Give both the same CRS")
     return grid
+
+
+def _placed(affine: Affine, col: float, row: float) -> tuple[float, float]:
+    return affine.a * col + affine.b * row + affine.c, affine.d * col + affine.e * row + affine.f
 
 
 def _thresholds(path: Path, given: Mapping[str, float] | None) -> dict[str, float]:

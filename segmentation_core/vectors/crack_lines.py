@@ -10,9 +10,10 @@ import shapely
 from numpy.typing import NDArray
 
 from segmentation_core.raster.grid import Grid
-from segmentation_core.vectors.centrelines import Lines, densified, extended, segment_sums, smoothed
+from segmentation_core.vectors.centrelines import Lines, densified, segment_sums, smoothed
 from segmentation_core.vectors.graph import Network, crack_network
 from segmentation_core.vectors.settings import VectorSettings
+from segmentation_core.vectors.tips import extended, trimmed
 
 __all__ = ["CrackLines", "CrackNodes", "crack_lines"]
 
@@ -85,22 +86,15 @@ def crack_lines(pixels: NDArray[Any], grid: Grid, settings: VectorSettings) -> C
     network = crack_network(pixels, grid.width, settings)
     if not network.paths:
         return _no_lines()
-    raw = _through_pixels(network, pixels, grid.width)
+    place, raw = _through_pixels(network, pixels, grid.width)
     # One entry more than nodes: the -1 of rings, which have no ends, finds it.
-    degrees, half_widths, spreads, cuts = (
-        np.append(values, 0)
-        for values in (
-            network.degrees,
-            network.nodes.half_widths,
-            np.sqrt(network.nodes.pixels) - 1,
-            network.nodes.cut,
-        )
-    )
-    is_tip = (degrees == 1)[network.ends]
-    cut = is_tip & (cuts > 0)[network.ends]
-    # The centre of several pixels lies off the pixel whose half width they have.
-    reach = np.where(is_tip & ~cut, np.maximum(half_widths - spreads, 0)[network.ends], 0.0)
-    lines = extended(smoothed(densified(raw), settings.smoothing_sigma_px), reach, cut)
+    is_tip = np.append(network.degrees == 1, False)[network.ends]
+    cut = is_tip & np.append(network.nodes.cut, False)[network.ends]
+    half_widths = np.concatenate([np.sqrt(pixels["squared_half_width"]), network.nodes.half_widths])
+    areas = np.concatenate([pixels["area_px"], network.nodes.areas_px])
+    kept, tips = trimmed(raw, half_widths[place], areas[place].astype(float), is_tip & ~cut, cut)
+    patch = np.append(_patches(network, pixels), 0)[network.ends]
+    lines = extended(smoothed(densified(kept), settings.smoothing_sigma_px), tips, patch)
     firsts = _first_pixels(network, pixels)
     component = pixels["unit"][np.searchsorted(pixels["flat"], firsts)]
     node_ids = np.append(network.nodes.firsts, 0)[network.ends]
@@ -118,8 +112,13 @@ def crack_lines(pixels: NDArray[Any], grid: Grid, settings: VectorSettings) -> C
     )
 
 
-def _through_pixels(network: Network, pixels: NDArray[Any], raster_width: int) -> Lines:
-    """Return the lines through the centres of the skeleton pixels and nodes."""
+def _through_pixels(
+    network: Network, pixels: NDArray[Any], raster_width: int
+) -> tuple[NDArray[np.int64], Lines]:
+    """Return the lines through the centres of the skeleton pixels and nodes, and what is at each vertex.
+
+    That is a number of a pixel, or the number of pixels + that of a node.
+    """
     rows, cols = np.divmod(pixels["flat"], raster_width)
     rows = np.concatenate([rows + 0.5, network.nodes.rows])
     cols = np.concatenate([cols + 0.5, network.nodes.cols])
@@ -132,7 +131,15 @@ def _through_pixels(network: Network, pixels: NDArray[Any], raster_width: int) -
     passed = place < 0
     place[passed] = pixels.size + ~place[passed]
     counts = np.array([path.size for path in network.paths]) + np.where(closed, 1, 2)
-    return Lines(cols[place], rows[place], np.concatenate([[0], np.cumsum(counts)]), closed)
+    return place, Lines(cols[place], rows[place], np.concatenate([[0], np.cumsum(counts)]), closed)
+
+
+def _patches(network: Network, pixels: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the crack around the nodes that are single pixels at the ends of lines; else 0."""
+    single = network.nodes.pixels == 1
+    at = np.searchsorted(pixels["flat"], network.nodes.firsts)
+    patches: NDArray[np.int64] = np.where(single, pixels["patch"][at], 0)
+    return patches
 
 
 def _first_pixels(network: Network, pixels: NDArray[Any]) -> NDArray[np.int64]:
@@ -162,18 +169,26 @@ def _nodes(
     network: Network, lines: Lines, node_ids: NDArray[np.int64], component: NDArray[np.int64], grid: Grid
 ) -> CrackNodes:
     """Return the nodes that lines end at; they lie where the lines end."""
-    numbers = np.where(lines.closed[:, None], network.nodes.rows.size + np.arange(lines.closed.size)[:, None], network.ends)
+    numbers = np.where(
+        lines.closed[:, None], network.nodes.rows.size + np.arange(lines.closed.size)[:, None], network.ends
+    )
     number, first = np.unique(numbers, return_index=True)
     line, side = np.divmod(first, 2)
     vertex = np.where(side == 0, lines.starts[line], lines.starts[line + 1] - 1)
     degrees = np.bincount(numbers.ravel(), minlength=number[-1] + 1)[number]
     cut = np.append(network.nodes.cut, np.zeros(lines.closed.size, bool))[number]
-    kinds = np.select([lines.closed[line], degrees >= 4, degrees == 3, cut], ["O", "X", "Y", "E"], "I").astype(object)
+    kinds = np.select(
+        [lines.closed[line], degrees >= 4, degrees == 3, cut], ["O", "X", "Y", "E"], "I"
+    ).astype(object)
     x, y = _placed(lines.cols[vertex], lines.rows[vertex], grid)
     ids, components = node_ids[line, side], component[line]
     order = np.lexsort((ids, components))
     return CrackNodes(
-        shapely.to_wkb(shapely.points(x, y))[order], ids[order], components[order], kinds[order], degrees[order]
+        shapely.to_wkb(shapely.points(x, y))[order],
+        ids[order],
+        components[order],
+        kinds[order],
+        degrees[order],
     )
 
 

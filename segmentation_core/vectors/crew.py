@@ -119,7 +119,8 @@ def _result(future: Future[_T]) -> _T:
 
 def _dead() -> VectorError:
     return VectorError(
-        "a worker process ended unexpectedly; perhaps memory ran out", remedy="Use fewer workers or smaller tiles"
+        "a worker process ended unexpectedly; perhaps memory ran out",
+        remedy="Use fewer workers or smaller tiles",
     )
 
 

@@ -30,7 +30,9 @@ class DisjointSets:
         before = self._count
         self._count += count
         if self._count >= self._parent.size:
-            self._parent = np.concatenate([self._parent, np.zeros(max(self._count, self._parent.size), np.int64)])
+            self._parent = np.concatenate(
+                [self._parent, np.zeros(max(self._count, self._parent.size), np.int64)]
+            )
         self._parent[before + 1 : self._count + 1] = np.arange(before + 1, self._count + 1)
         return before
 

@@ -99,7 +99,6 @@ def crack_features(tables: Tables, place: Place) -> Features:
             "crack_count": int(np.unique(lines.components).size),
             "crack_px": int(tables.pieces["area_px"].sum()),
             "crack_m": float(lines.lengths_m.sum()),
-            "line_px": float(lines.areas_px.sum()),
             "too_wide_count": wide.size,
             "too_wide_px": int(tables.pieces["wide_px"].sum()),
             "lineless_count": int(lineless.sum()),
@@ -111,11 +110,16 @@ def crack_features(tables: Tables, place: Place) -> Features:
 def _crack_areas(tables: Tables, place: Place) -> dict[str, NDArray[Any]]:
     pieces, corners = _ordered(tables.pieces, tables.corners, place.grid.width)
     cells = np.column_stack([pieces["unit"], *_cell(pieces["first"], place.grid.width)])
-    starts = np.flatnonzero(np.append(True, (cells[1:] != cells[:-1]).any(axis=1))) if pieces.size else np.zeros(0, int)
+    starts = (
+        np.flatnonzero(np.append(True, (cells[1:] != cells[:-1]).any(axis=1)))
+        if pieces.size
+        else np.zeros(0, int)
+    )
     shapes = multipolygons(closed_rings(corners), np.append(starts, pieces.size), place.grid.affine)
     geometry = shapely.to_wkb(shapes)
     areas, sums = (
-        np.add.reduceat(pieces[name], starts) if starts.size else np.zeros(0, np.int64) for name in ("area_px", "sum")
+        np.add.reduceat(pieces[name], starts) if starts.size else np.zeros(0, np.int64)
+        for name in ("area_px", "sum")
     )
     return {
         "geometry": geometry,
@@ -183,7 +187,12 @@ def _ordered(
     starts = np.searchsorted(number[order], np.arange(numbers.size))
     whole = np.zeros(numbers.size, PIECE)
     if numbers.size:
-        for name, merge in (("unit", np.minimum), ("first", np.minimum), ("area_px", np.add), ("sum", np.add)):
+        for name, merge in (
+            ("unit", np.minimum),
+            ("first", np.minimum),
+            ("area_px", np.add),
+            ("sum", np.add),
+        ):
             whole[name] = merge.reduceat(parts[name][order], starts)
     keys: tuple[NDArray[np.int64], ...] = (whole["first"], whole["unit"])
     if raster_width is not None:
@@ -213,7 +222,10 @@ def _uids(layer: str, wkb: NDArray[Any]) -> NDArray[Any]:
     prefix = hashlib.sha1(_NAMESPACE + layer.encode(), usedforsecurity=False)
     uids = np.empty(wkb.size, object)
     for place, geometry in enumerate(wkb.tolist()):
-        digest = prefix.copy()
-        digest.update(geometry)
-        uids[place] = str(uuid.UUID(bytes=digest.digest()[:16], version=5))
+        hashed = prefix.copy()
+        hashed.update(geometry)
+        digits = bytearray(hashed.digest()[:16])
+        digits[6], digits[8] = digits[6] & 0x0F | 0x50, digits[8] & 0x3F | 0x80  # version and variant
+        text = digits.hex()
+        uids[place] = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
     return uids

@@ -157,6 +157,12 @@ class VectorWriter:
 
     def _failure(self, exc: Exception) -> VectorError | DiskFullError:
         text = str(exc).lower()
-        if getattr(exc, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "full" in text or "no space" in text:
+        if (
+            getattr(exc, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+            or "full" in text
+            or "no space" in text
+        ):
             return DiskFullError("the disk is full", path=self._path, remedy="Free some space and run again")
-        return VectorError(f"cannot be written ({exc})", path=self._path, remedy="Check the folder's permissions")
+        return VectorError(
+            f"cannot be written ({exc})", path=self._path, remedy="Check the folder's permissions"
+        )

@@ -124,7 +124,8 @@ def _from_pixels(graph: PixelGraph, pixels: NDArray[Any], raster_width: int) -> 
     paths = np.split(graph.run_pixels, graph.run_starts[1:-1]) if graph.ends.size else []
     run = np.repeat(np.arange(len(paths)), np.diff(graph.run_starts))
     areas, sums = (
-        np.bincount(run, pixels[field][graph.run_pixels], minlength=len(paths)) for field in ("area_px", "sum")
+        np.bincount(run, pixels[field][graph.run_pixels], minlength=len(paths))
+        for field in ("area_px", "sum")
     )
     return Network(nodes, graph.ends, paths, _step_lengths(graph, row, col, nodes), areas, sums)
 
@@ -138,15 +139,17 @@ def _step_lengths(
     run = np.repeat(np.arange(runs), np.diff(starts))
     within = run[1:] == run[:-1]
     steps = np.hypot(np.diff(path_rows), np.diff(path_cols))[within]
-    lengths = np.bincount(run[1:][within], steps, minlength=runs)
+    lengths = np.bincount(run[1:][within], steps, minlength=runs).astype(float)
     ring = graph.ends[:, 0] == _RING
     empty = np.diff(starts) == 0
     first, last = np.minimum(starts[:-1], run.size - 1), starts[1:] - 1
     closing = ring & ~empty
     lengths[closing] += np.hypot(
-        path_rows[first[closing]] - path_rows[last[closing]], path_cols[first[closing]] - path_cols[last[closing]]
+        path_rows[first[closing]] - path_rows[last[closing]],
+        path_cols[first[closing]] - path_cols[last[closing]],
     )
-    node_rows, node_cols = nodes.rows[graph.ends], nodes.cols[graph.ends]
+    # Rings have no nodes: their -1 finds the entry more.
+    node_rows, node_cols = np.append(nodes.rows, 0)[graph.ends], np.append(nodes.cols, 0)[graph.ends]
     for side, place in ((0, first), (1, last)):
         there = ~ring & ~empty
         lengths[there] += np.hypot(
@@ -198,8 +201,7 @@ def _joined(network: Network) -> Network:
 
 
 def _inner(through: NDArray[np.bool_], network: Network, branches: NDArray[np.int64]) -> NDArray[np.bool_]:
-    inner: NDArray[np.bool_] = through[network.ends[branches]].all(axis=1)
-    return inner
+    return np.asarray(through[network.ends[branches]].all(axis=1))
 
 
 def _chain(
@@ -210,7 +212,8 @@ def _chain(
     used: set[int],
 ) -> tuple[tuple[int, int], list[tuple[int, int]], list[int]]:
     """Follow a chain of branches; return its ends, (branch, side it starts from) and the nodes passed."""
-    members, passed = [(branch, side)], []
+    members = [(branch, side)]
+    passed: list[int] = []
     used.add(branch)
     start = ends[branch][side]
     while True:
@@ -230,7 +233,7 @@ def _chain(
 def _merged(network: Network, factor: float) -> Network:
     """Make one node of junctions whose joining branch is shorter than ``factor`` x their half widths."""
     degrees, ends, nodes = network.degrees, network.ends, network.nodes
-    between = (ends >= 0).all(axis=1)
+    between = np.asarray((ends >= 0).all(axis=1))
     between[between] = (degrees[ends[between]] >= 3).all(axis=1)
     reach = np.zeros(len(ends))
     reach[between] = factor * nodes.half_widths[ends[between]].sum(axis=1)
@@ -238,7 +241,9 @@ def _merged(network: Network, factor: float) -> Network:
     if not short.any():
         return network
     links = ends[short]
-    matrix = coo_array((np.ones(len(links), np.int8), (links[:, 0], links[:, 1])), shape=(nodes.rows.size,) * 2)
+    matrix = coo_array(
+        (np.ones(len(links), np.int8), (links[:, 0], links[:, 1])), shape=(nodes.rows.size,) * 2
+    )
     count, group = connected_components(matrix, directed=False)
     absorbed = np.flatnonzero(short).tolist()
     return _regrouped(network, group.astype(np.int64), count, absorbed)
@@ -255,7 +260,7 @@ def _regrouped(network: Network, group: NDArray[np.int64], count: int, absorbed:
     np.minimum.at(firsts, group, nodes.firsts)
 
     def total(of_nodes: NDArray[Any], of_branches: NDArray[Any] | None = None) -> NDArray[np.float64]:
-        summed = np.bincount(group, of_nodes, minlength=count)
+        summed = np.bincount(group, of_nodes, minlength=count).astype(float)
         if of_branches is not None:
             summed = summed + np.bincount(home, of_branches[absorbed], minlength=count)
         return summed
@@ -308,7 +313,9 @@ def _pruned(network: Network, ratio: float) -> Network:
     spared = {b for b, place in zip(order.tolist(), rank.tolist(), strict=True) if star_of[b] and place < 2}
     dropped = np.array([b for b in candidates.tolist() if b not in spared], np.int64)
     gained = [
-        np.bincount(junction[dropped], values[dropped] + of_tip[tip[dropped]], minlength=degrees.size).astype(np.int64)
+        np.bincount(junction[dropped], values[dropped] + of_tip[tip[dropped]], minlength=degrees.size).astype(
+            np.int64
+        )
         for values, of_tip in ((network.areas_px, nodes.areas_px), (network.sums, nodes.sums))
     ]
     fuller = Nodes(

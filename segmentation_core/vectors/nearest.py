@@ -10,7 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-__all__ = ["Ownership", "beside", "nearest_skeleton_pixels", "squared_half_widths"]
+__all__ = [
+    "PATCH_RADIUS_PX",
+    "Ownership",
+    "beside",
+    "nearest_skeleton_pixels",
+    "patches",
+    "squared_half_widths",
+]
+
+PATCH_RADIUS_PX = 3
+"""A patch of 7 x 7 pixels fits into 64 bits."""
 
 _NEAR_PX = 8
 """Up to here neighbours are looked at one by one; beyond it a distance transform is cheaper."""
@@ -40,6 +50,31 @@ def beside(flags: NDArray[np.bool_], pixels: NDArray[np.intp]) -> NDArray[np.boo
     for offset in (1, -1, stride, -stride, stride + 1, stride - 1, -stride + 1, -stride - 1):
         found |= padded[centres + offset]
     return found
+
+
+def patches(mask: NDArray[np.bool_], lines: NDArray[np.bool_], pixels: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return the mask around those skeleton pixels that have at most one skeleton pixel beside them.
+
+    Bit ``(row + 3) * 7 + col + 3`` stands for the pixel at (row, col) from the centre; 0 for all others.
+    """
+    radius, side = PATCH_RADIUS_PX, 2 * PATCH_RADIUS_PX + 1
+    stride = mask.shape[1] + 2 * radius
+    rows, cols = np.divmod(pixels, mask.shape[1])
+    centres = (rows + radius) * stride + cols + radius
+    padded = np.pad(lines, radius).ravel()
+    beside_count = sum(
+        padded[centres + row * stride + col].astype(int)
+        for row in (-1, 0, 1)
+        for col in (-1, 0, 1)
+        if row or col
+    )
+    codes = np.zeros(pixels.shape, np.int64)
+    ends = np.flatnonzero(beside_count <= 1)
+    padded = np.pad(mask, radius).ravel()
+    for bit in range(side * side):
+        row, col = bit // side - radius, bit % side - radius
+        codes[ends] |= padded[centres[ends] + row * stride + col].astype(np.int64) << bit
+    return codes
 
 
 def squared_half_widths(mask: NDArray[np.bool_], lines: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -129,8 +129,8 @@ class _Runs:
         self.starts = [0]
         self.ends: list[tuple[int, int]] = []
         self.end_pixels: list[tuple[int, int]] = []
-        self._cluster = memoryview(cluster_of_pixel)
-        self._first, self._next = memoryview(starts), memoryview(neighbours)
+        self._cluster = cluster_of_pixel.data
+        self._first, self._next = starts.data, neighbours.data
         self._seen = bytearray(len(self._cluster))
         for pixel in np.flatnonzero(cluster_of_pixel != _NONE).tolist():
             for place in range(self._first[pixel], self._first[pixel + 1]):
@@ -152,7 +152,13 @@ class _Runs:
 
     def _walk(self, origin: int, pixel: int) -> int:
         """Follow a run to a cluster's pixel, or round a ring to where it began."""
-        first, following, cluster, seen, pixels = self._first, self._next, self._cluster, self._seen, self.pixels
+        first, following, cluster, seen, pixels = (
+            self._first,
+            self._next,
+            self._cluster,
+            self._seen,
+            self.pixels,
+        )
         begin, previous = origin, origin
         while cluster[pixel] == _NONE and pixel != begin:
             seen[pixel] = 1

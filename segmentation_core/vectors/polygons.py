@@ -73,7 +73,7 @@ def _untouched(
     """Let the two corners of a piece at one point turn the other way, so that no ring touches itself."""
     same = (piece[1:] == piece[:-1]) & (row[1:] == row[:-1]) & (col[1:] == col[:-1])
     first = np.flatnonzero(same)
-    turned = down.copy()
+    turned: NDArray[np.bool_] = down.copy()
     turned[first], turned[first + 1] = down[first + 1], down[first]
     return turned
 
@@ -96,10 +96,10 @@ def _following(
 
 def _cycles(following: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the cycles of a permutation one after another, and where each begins."""
-    step = memoryview(np.ascontiguousarray(following))
+    step = np.ascontiguousarray(following).data
     seen = bytearray(len(step))
     walk = np.empty(len(step), np.int64)
-    out = memoryview(walk)
+    out = walk.data
     starts: list[int] = []
     done = 0
     for first in range(len(step)):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from segmentation_core.raster.grid import Window
 from segmentation_core.vectors.nearest import (
     beside,
     nearest_skeleton_pixels,
+    patches,
     squared_half_widths,
 )
 from segmentation_core.vectors.settings import VectorSettings
@@ -36,7 +38,7 @@ FIRST_HALO_PX = 64
 """Enough for cracks up to about 10 px wide, away from nodata."""
 
 _COLLAR = 1.5
-"""A mask pixel belongs to its nearest skeleton pixel if it lies within this many half widths of it, + 1 px."""
+"""A mask pixel belongs to its nearest skeleton pixel if within this many half widths of it, + 1 px."""
 _WIDE_MARGIN_PX = 8
 _SUSPECT_DEPTH_PX = 36
 _SUSPECT_BLOCK_PX = 12
@@ -73,6 +75,8 @@ class Skeleton:
         Crack pixels that belong to this skeleton pixel.
     sums : ndarray of int64
         Sum of their quantised probabilities; 0 for class rasters.
+    patches : ndarray of int64
+        At ends of lines, which of the pixels around are crack (see `nearest.patches`); elsewhere 0.
     cut : ndarray of bool
         The line goes on into nodata, beyond the raster, or into a crack too wide to have a centreline.
     wide : ndarray of bool, shape (M, N), or None
@@ -84,6 +88,7 @@ class Skeleton:
     squared_half_widths: NDArray[np.int64]
     areas_px: NDArray[np.int64]
     sums: NDArray[np.int64]
+    patches: NDArray[np.int64]
     cut: NDArray[np.bool_]
     wide: NDArray[np.bool_] | None
 
@@ -146,11 +151,9 @@ class _Attempt:
         around, own = self._around, self._lines & self._around.valid
         half_widths = np.zeros(own.shape, np.int64)
         half_widths[self._lines] = self._half_widths
-        owner = nearest_skeleton_pixels(
-            self._mask & around.valid, own, half_widths, self._collar, _COLLAR
-        )
+        owner = nearest_skeleton_pixels(self._mask & around.valid, own, half_widths, self._collar, _COLLAR)
         areas = np.bincount(owner.owners, minlength=own.size)
-        sums = np.zeros(own.size)
+        sums: NDArray[Any] = np.zeros(own.size)
         if around.weights is not None:
             sums = np.bincount(owner.owners, around.weights.ravel()[owner.pixels], minlength=own.size)
         keep = np.zeros_like(own)
@@ -168,6 +171,7 @@ class _Attempt:
             half_widths.ravel()[chosen],
             areas[chosen],
             sums[chosen].astype(np.int64),
+            patches(around.crack, own, chosen),
             beside(beyond, chosen),
             wide,
         )
@@ -267,7 +271,7 @@ def _has_full_block(mask: NDArray[np.bool_], size: int) -> bool:
 def _too_wide(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     if mask.all():
         return mask
-    centres = distance_transform_edt(mask) > radius
+    centres: NDArray[np.bool_] = distance_transform_edt(mask) > radius
     if not centres.any():
         return centres
     wide: NDArray[np.bool_] = mask & (distance_transform_edt(~centres) <= radius + _WIDE_MARGIN_PX)

@@ -1,7 +1,7 @@
 """From tiles to whole components, band by band.
 
 A unit is finished as soon as none of it lies on the last row of the band just read; then it leaves. What
-stays in memory is one band's tiles and the units still open: 25 bytes per corner of their outlines, 33 per
+stays in memory is one band's tiles and the units still open: 25 bytes per corner of their outlines, 41 per
 skeleton pixel, 48 per piece; beside that 16 bytes per pixel of one raster row and 16 per piece that ever was.
 """
 
@@ -62,9 +62,7 @@ class Stitcher:
         self._bottom = _Row(raster_width)
         self._open: dict[int, list[Tables]] = {}
 
-    def add_band(
-        self, tiles: Sequence[tuple[Window, Regions, NDArray[Any]]], *, is_last: bool
-    ) -> Tables:
+    def add_band(self, tiles: Sequence[tuple[Window, Regions, NDArray[Any]]], *, is_last: bool) -> Tables:
         """Add the tiles of a band, from left to right, and return the units that are finished.
 
         In the result ``piece`` numbers whole pieces, ``unit`` is the flat index of the unit's first pixel
@@ -75,7 +73,9 @@ class Stitcher:
             self._join(left, right, cut=col % LATTICE_PX == 0)
         self._join(self._bottom, top, cut=tiles[0][0].row_off % LATTICE_PX == 0)
         self._bottom = bottom
-        still_open = np.zeros(0, np.int64) if is_last else np.unique(self._units.find(bottom.units[bottom.units > 0]))
+        still_open = (
+            np.zeros(0, np.int64) if is_last else np.unique(self._units.find(bottom.units[bottom.units > 0]))
+        )
         finished = self._set_aside(new, still_open)
         return self._whole(finished)
 
@@ -138,7 +138,7 @@ class Stitcher:
         return _concatenated(finished)
 
     def _whole(self, finished: Tables) -> Tables:
-        """Number finished pieces and units by their sets."""
+        """Give finished pieces and units the numbers of their sets."""
         for table in (finished.pieces, finished.corners):
             table["piece"] = self._pieces.find(table["piece"])
         order = np.argsort(finished.pieces["unit"], kind="stable")

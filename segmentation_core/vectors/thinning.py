@@ -97,28 +97,33 @@ def _near(
 
 
 def _undecided(
-    state: NDArray[np.uint8], doubt: NDArray[np.uint8], front: NDArray[np.intp], offsets: list[int], phase: int
+    state: NDArray[np.uint8],
+    doubt: NDArray[np.uint8],
+    front: NDArray[np.intp],
+    offsets: list[int],
+    phase: int,
 ) -> NDArray[np.intp]:
     """Return the pixels of the front whose fate depends on the state of an unsure neighbour."""
     if not front.size:
         return front
     fate = _fates()[phase][_codes(state, front, offsets), _codes(doubt, front, offsets)]
-    return front[fate == _DEPENDS]
+    undecided: NDArray[np.intp] = front[fate == _DEPENDS]
+    return undecided
 
 
 @cache
 def _decisions() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return, for both sub-iterations, whether a pixel with a neighbourhood code is deleted."""
     code = np.arange(256)
-    x = [None, *((code >> bit & 1).astype(bool) for bit in range(8))]
-    x.append(x[1])
-    crossings = sum((~x[i] & (x[i + 1] | x[i + 2])).astype(int) for i in (1, 3, 5, 7))  # type: ignore[operator, union-attr]
-    pairs_1 = sum((x[i] | x[i + 1]).astype(int) for i in (1, 3, 5, 7))  # type: ignore[operator, union-attr]
-    pairs_2 = sum((x[i + 1] | x[i + 2]).astype(int) for i in (1, 3, 5, 7))  # type: ignore[operator, union-attr]
+    bits = [(code >> bit & 1).astype(bool) for bit in range(8)]
+    x = [bits[-1], *bits, bits[0]]  # x[0] stands for nothing; x[9] is x[1]
+    crossings = sum((~x[i] & (x[i + 1] | x[i + 2])).astype(int) for i in (1, 3, 5, 7))
+    pairs_1 = sum((x[i] | x[i + 1]).astype(int) for i in (1, 3, 5, 7))
+    pairs_2 = sum((x[i + 1] | x[i + 2]).astype(int) for i in (1, 3, 5, 7))
     neighbours = np.minimum(pairs_1, pairs_2)
     simple = (crossings == 1) & (neighbours >= 2) & (neighbours <= 3)
-    first = simple & ~((x[2] | x[3] | ~x[8]) & x[1])  # type: ignore[operator]
-    second = simple & ~((x[6] | x[7] | ~x[4]) & x[5])  # type: ignore[operator]
+    first = simple & ~((x[2] | x[3] | ~x[8]) & x[1])
+    second = simple & ~((x[6] | x[7] | ~x[4]) & x[5])
     return first, second
 
 

@@ -24,6 +24,7 @@ PIXEL = np.dtype(
         ("squared_half_width", np.int32),
         ("area_px", np.int32),
         ("sum", np.int64),
+        ("patch", np.int64),
         ("cut", np.bool_),
     ]
 )
@@ -68,7 +69,11 @@ def trace_tile(reader: ClassReader, core: Window, settings: VectorSettings) -> T
         wide=None if skeleton is None else skeleton.wide,
     )
     loss_regions, _ = trace_regions(
-        seen.classes == polygon.value, origin, grid.width, diagonal_units=True, weights=weights.get(polygon.code)
+        seen.classes == polygon.value,
+        origin,
+        grid.width,
+        diagonal_units=True,
+        weights=weights.get(polygon.code),
     )
     valid_regions, _ = trace_regions(seen.classes != nodata, origin, grid.width, diagonal_units=False)
     pixels = np.zeros(0, PIXEL)
@@ -108,5 +113,6 @@ def _pixels(skeleton: Skeleton, units: NDArray[np.int32], core: Window, raster_w
     pixels["squared_half_width"] = skeleton.squared_half_widths
     pixels["area_px"] = skeleton.areas_px
     pixels["sum"] = skeleton.sums
+    pixels["patch"] = skeleton.patches
     pixels["cut"] = skeleton.cut
     return pixels

@@ -39,7 +39,9 @@ def beam_crs() -> str:
 def write_layer():
     """Return a function that writes (or appends) one layer with GDAL, as GeoPackage 1.2 or by suffix."""
 
-    def write(path: Path, layer: str, geometries: list, kind: str, crs: str | None = None, /, **columns: list) -> Path:
+    def write(
+        path: Path, layer: str, geometries: list, kind: str, crs: str | None = None, /, **columns: list
+    ) -> Path:
         path = Path(path)
         is_gpkg = path.suffix == ".gpkg"
         wkb = np.array([None if g is None else shapely.to_wkb(g) for g in geometries], dtype=object)

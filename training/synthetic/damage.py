@@ -14,6 +14,12 @@ __all__ = ["add_craquelure", "add_paint_loss"]
 
 Mask = NDArray[np.bool_]
 
+_FAINTEST = 11.0
+"""Grey levels of contrast below which damage is ignored in training."""
+
+_DARK = 75.0
+"""Mean grey level below which cracks are mostly lighter than the paint."""
+
 _GROUNDS = np.array(
     [(214, 200, 172), (228, 220, 204), (196, 170, 130), (150, 118, 84), (112, 84, 60), (170, 160, 150),
      (130, 60, 44), (86, 74, 66), (205, 190, 160)],
@@ -59,9 +65,19 @@ def add_craquelure(
     if not networks or rng.random() < 0.4:
         count = int(rng.integers(1, 9))
         coverage = np.maximum(coverage, wandering_cracks(rng, size_px, count, (0.7, rng.uniform(1.2, 5))))
-    crack = coverage >= 0.5
+    cracked = _render_cracks(rng, picture, coverage)
+    crack = (coverage >= 0.5) & _visible(picture, cracked, coverage >= 0.5, reach_px=2.0)
     unsure = (coverage >= 0.2) & ~crack
-    return _render_cracks(rng, picture, coverage), crack, unsure, networks
+    return cracked, crack, unsure, networks
+
+
+def _visible(before: Picture, after: Picture, mask: Mask, reach_px: float) -> Mask:
+    """Say where a change of the picture could be seen at all: what nobody can see must not be learnt."""
+    change = np.abs(after - before).mean(axis=2) * mask
+    near = ndimage.gaussian_filter(mask.astype(np.float32), reach_px)
+    mean = ndimage.gaussian_filter(change.astype(np.float32), reach_px) / np.maximum(near, 1e-3)
+    seen: Mask = mean >= _FAINTEST
+    return seen
 
 
 def _render_cracks(rng: np.random.Generator, picture: Picture, coverage: Field) -> Picture:
@@ -74,7 +90,7 @@ def _render_cracks(rng: np.random.Generator, picture: Picture, coverage: Field) 
         shift = rng.uniform(-2, 2, 2)
         lip = ndimage.shift(ndimage.gaussian_filter(coverage, 0.7), shift, order=1, mode="nearest")
         out = out * (1 + rng.uniform(0.05, 0.4) * lip[..., None])
-    if rng.random() < 0.72:
+    if rng.random() < (0.8 if out.mean() > _DARK else 0.25):
         dark = (
             out * rng.uniform(0.05, 0.5)
             if rng.random() < 0.6
@@ -135,18 +151,20 @@ def _ground(rng: np.random.Generator, size_px: int, picture: Picture) -> Picture
 
 def add_paint_loss(
     rng: np.random.Generator, picture: Picture, networks: list[CellNetwork]
-) -> tuple[Picture, Mask]:
+) -> tuple[Picture, Mask, Mask]:
     """Remove paint from a picture (H, W, 3): whole cells and blobs, with the paint's edge.
 
     Returns
     -------
     picture : float array (H, W, 3)
     loss : bool array (H, W)
+    unsure : bool array (H, W)
+        Loss that exposes what looks like the paint it replaces: ignored in training.
     """
     size_px = picture.shape[0]
     mask = _loss_mask(rng, size_px, networks)
     if not mask.any():
-        return picture, mask
+        return picture, mask, mask
     soft = ndimage.gaussian_filter(mask.astype(np.float32), rng.uniform(0.3, 0.8))[..., None]
     ground = _ground(rng, size_px, picture)
     if rng.random() < 0.8:
@@ -164,4 +182,6 @@ def add_paint_loss(
             0.7,
         )[..., None]
         picture = picture * (1 + rng.uniform(-0.2, 0.4) * rim)
-    return (picture * (1 - soft) + ground * soft).astype(np.float32), mask
+    bare = (picture * (1 - soft) + ground * soft).astype(np.float32)
+    seen = _visible(picture, bare, mask, reach_px=5.0)
+    return bare, mask & seen, mask & ~seen

@@ -212,7 +212,33 @@ def _brush_lines(rng: np.random.Generator, draw: ImageDraw.ImageDraw, size_px: i
             draw.line([*xy[index], *xy[index + 1]], fill=colour, width=max(round(width * swell * s), 1))
 
 
-_DRAWERS = (_spiral, _bands, _rosette, _clouds, _lattice, _brush_lines, _bands, _spiral)
+def _lobes(rng: np.random.Generator, draw: ImageDraw.ImageDraw, size_px: int, s: int) -> None:
+    """Draw overlapping lobes with graded bands, dark outlines and ink veins, as on flower roundels."""
+    colour, step = _pigment(rng), rng.uniform(-45, 45, 3)
+    outline, inner = _line_colour(rng), _line_colour(rng)
+    width, bands, veins = rng.uniform(0.8, 5), rng.integers(1, 5), rng.integers(0, 6)
+    centre, ring = rng.uniform(-0.3, 1.3, 2) * size_px, rng.uniform(20, 200)
+    radius, squash = rng.uniform(10, 60), rng.uniform(0.5, 1)
+    count = max(int(2 * np.pi * ring / (radius * rng.uniform(1, 2))), 3)
+    theta = np.linspace(0, 2 * np.pi, 60)
+    for turn in rng.uniform(0, 2 * np.pi) + np.arange(count) * 2 * np.pi / count:
+        along, across = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
+        middle = centre + ring * along
+        for band in range(bands):
+            size = radius * (1 - band / (bands + 0.5))
+            edge = middle + size * (np.cos(theta)[:, None] * along + squash * np.sin(theta)[:, None] * across)
+            fill = tuple(int(c) for c in np.clip(colour + band * step, 5, 250))
+            draw.polygon([tuple(p) for p in edge * s], fill=fill)
+            if band == 0:
+                draw.line([tuple(p) for p in edge * s], fill=outline, width=max(round(width * s), 1))
+            elif band == bands - 1 and veins > 3:
+                draw.line([tuple(p) for p in edge * s], fill=inner, width=max(round(width * s / 2), 1))
+        for spread in np.linspace(-0.5, 0.5, veins):
+            tip = middle + radius * 0.7 * (np.cos(spread) * along + np.sin(spread) * across)
+            draw.line([*(middle * s), *(tip * s)], fill=outline, width=max(round(width * s * 0.6), 1))
+
+
+_DRAWERS = (_spiral, _bands, _rosette, _clouds, _lattice, _brush_lines, _bands, _spiral, _lobes, _lobes)
 
 
 def _surface(rng: np.random.Generator, picture: Picture) -> Picture:

@@ -73,7 +73,8 @@ def synthetic_sample(
             label[unsure] = IGNORE
             label[crack] = vocabulary.line_class.value
         if rng.random() < _WITH_LOSS:
-            picture, loss = add_paint_loss(rng, picture, networks)
+            picture, loss, unsure = add_paint_loss(rng, picture, networks)
+            label[unsure] = IGNORE
             label[loss] = vocabulary.polygon_class.value
     if ingredients.overlays and rng.random() < 0.25:
         picture = strew(rng, picture, ingredients.overlays)
@@ -113,7 +114,8 @@ def transplant(
         picture = background(rng, size_px, ingredients.paintings) * relief[..., None]
     if rng.random() < 0.55:
         label = label.copy()
-        picture, loss = add_paint_loss(rng, picture, [])
+        picture, loss, unsure = add_paint_loss(rng, picture, [])
+        label[unsure] = IGNORE
         label[loss] = load_vocabulary().polygon_class.value
     if rng.random() < 0.2:
         picture = picture * (1 + 0.3 * (fractal(rng, size_px, 60)[..., None] - 0.5))

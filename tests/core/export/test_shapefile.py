@@ -118,7 +118,9 @@ def test_the_key_explains_every_field(enter_beam, book, tmp_path):
     export(book, "shapefile", tmp_path / "out")
     raw = (tmp_path / "out" / shapefile.FIELD_KEY).read_bytes()
     rows = list(csv.DictReader(raw.decode("utf-8-sig").splitlines()))
-    assert [(r["layer"], r["field"]) for r in rows] == [(y.name, f.name) for y in EXPORT_LAYERS for f in y.fields]
+    assert [(r["layer"], r["field"]) for r in rows] == [
+        (y.name, f.name) for y in EXPORT_LAYERS for f in y.fields
+    ]
     assert all(r["meaning_en"] and r["meaning_zh"] for r in rows)
 
 

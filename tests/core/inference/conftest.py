@@ -24,6 +24,15 @@ class TinyCard:
         return x.float() / 127.5 - 1
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Keep torch's threads from waiting for each other on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def cpu():
     return CPU
@@ -53,42 +62,51 @@ def tiny_network():
     return network.eval()
 
 
+def paint(height, width, seed=0):
+    rng = np.random.default_rng(seed)
+    blotches = rng.integers(0, 230, (3, -(-height // 16), -(-width // 16)))
+    grown = np.kron(blotches, np.ones((1, 16, 16), dtype=int))[:, :height, :width]
+    return (grown + rng.integers(0, 25, grown.shape)).astype(np.uint8)
+
+
 @pytest.fixture
 def painting():
-    """Return a seeded picture (3, h, w): blotches and grain."""
+    """Return a maker of seeded pictures (3, h, w): blotches and grain."""
+    return paint
 
-    def make(height, width, seed=0):
-        rng = np.random.default_rng(seed)
-        blotches = rng.integers(0, 230, (3, -(-height // 16), -(-width // 16)))
-        grown = np.kron(blotches, np.ones((1, 16, 16), dtype=int))[:, :height, :width]
-        return (grown + rng.integers(0, 25, grown.shape)).astype(np.uint8)
 
-    return make
+def write_geotiff(path, array, **profile):
+    _, height, width = array.shape
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        count=len(array),
+        height=height,
+        width=width,
+        dtype="uint8",
+        crs="EPSG:32650",
+        transform=Affine(0.001, 0, 10, 0, -0.001, 20),
+        **profile,
+    ) as dataset:
+        dataset.write(array)
+    return path
 
 
 @pytest.fixture
-def write_photo(tmp_path, painting):
+def write_photo(tmp_path):
     """Write an orthophoto of 1 mm pixels."""
 
     def write(height, width, name="photo.tif", *, array=None, **profile):
-        path = tmp_path / name
-        array = painting(height, width) if array is None else array
-        with rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            count=len(array),
-            height=height,
-            width=width,
-            dtype="uint8",
-            crs="EPSG:32650",
-            transform=Affine(0.001, 0, 10, 0, -0.001, 20),
-            **profile,
-        ) as dataset:
-            dataset.write(array)
-        return path
+        return write_geotiff(tmp_path / name, paint(height, width) if array is None else array, **profile)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory):
+    """Return an orthophoto of four rows of tiles of 128 px."""
+    return write_geotiff(tmp_path_factory.mktemp("photo") / "photo.tif", paint(400, 120))
 
 
 @pytest.fixture(scope="session")

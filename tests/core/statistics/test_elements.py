@@ -153,7 +153,9 @@ def test_an_empty_layer(tmp_path, write_layer):
 
 
 def test_elements_that_do_not_touch_the_raster(tmp_path, write_layer):
-    path = write_layer(tmp_path / "e.gpkg", "e", [SQUARE, shapely.box(50, 0, 60, 1)], "Polygon", ID=["a", "b"])
+    path = write_layer(
+        tmp_path / "e.gpkg", "e", [SQUARE, shapely.box(50, 0, 60, 1)], "Polygon", ID=["a", "b"]
+    )
     elements = load_elements(path, "ID", None)
     require_contact(elements, shapely.box(1, 0, 9, 9), path)
     with pytest.raises(ElementsError, match="no element touches the raster"):

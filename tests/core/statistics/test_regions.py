@@ -89,7 +89,20 @@ def test_regions_stay_inside_the_assessed_area():
 
 
 def test_overlap_is_named():
-    squares = np.array([shapely.box(0, 0, 4, 4), shapely.box(3, 0, 6, 4), shapely.box(6, 0, 9, 4)], dtype=object)
+    squares = np.array(
+        [shapely.box(0, 0, 4, 4), shapely.box(3, 0, 6, 4), shapely.box(6, 0, 9, 4)], dtype=object
+    )
     assert overlapping(["a", "b", "c"], squares) == [
-        "elements a and b overlap: what lies in both counts in both"
+        "elements overlap, and what lies in both counts in both: a and b"
     ]
+    assert overlapping(["b", "c"], squares[1:]) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(point, st.integers(1, 4)), min_size=1, max_size=12), st.lists(cut, max_size=3))
+def test_areas_ring_by_ring_are_those_of_the_intersection(holes, cuts):
+    polygon = GROUND.difference(shapely.union_all([shapely.box(x, y, x + s, y + s) for (x, y), s in holes]))
+    regions = Regions(partition(cuts))
+    parts = regions.areas_of(np.array([polygon], dtype=object))
+    found = np.bincount(parts.regions, weights=parts.amounts, minlength=len(regions.geometries))
+    assert found == pytest.approx(shapely.area(shapely.intersection(regions.geometries, polygon)), abs=1e-9)

@@ -13,7 +13,7 @@ from contextlib import closing
 import pytest
 import shapely
 
-from segmentation_core.errors import BookError, BookLockedError, DiskFullError, Interrupted
+from segmentation_core.errors import BookError, BookLockedError, Interrupted
 from segmentation_core.survey import store
 
 RUN = """
@@ -55,7 +55,11 @@ def run_apart(book, big_vectors):
     def run(**job) -> subprocess.CompletedProcess:
         job = {"book": str(book), "vectors": str(big_vectors), "name": "first", "sha": "a", **job}
         return subprocess.run(
-            [sys.executable, "-c", RUN, json.dumps(job)], capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, "-c", RUN, json.dumps(job)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
 
     return run

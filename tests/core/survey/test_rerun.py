@@ -82,7 +82,8 @@ def test_half_or_more_on_a_drawn_polygon_is_dropped(enter_beam, sql, share, drop
     enter_beam()
     drawn = shapely.box(4, 0.9, 4 + 2 * share, 2.1)  # over that share of the loss 4..6 x 1..2
     sql(
-        "INSERT INTO loss_polygon (geom, uid, surv_id, orth_id, status) VALUES (?, 'mine', 'S1', 'O1', 'drawn')",
+        "INSERT INTO loss_polygon (geom, uid, surv_id, orth_id, status) "
+        "VALUES (?, 'mine', 'S1', 'O1', 'drawn')",
         encode(np.array([drawn], dtype=object), 100000)[0],
     )
     counts = enter_beam().counts
@@ -98,7 +99,7 @@ def test_lines_are_dropped_within_a_pixel_and_a_half(enter_beam, sql, offset_px,
     y = 0.5 + 0.01 * offset_px
     drawn = shapely.LineString([(0.9, y), (3.1, y)])
     sql(
-        "INSERT INTO crack_line (geom, uid, surv_id, orth_id, status) VALUES (?, 'mine', 'S1', NULL, 'drawn')",
+        "INSERT INTO crack_line (geom, uid, surv_id, status) VALUES (?, 'mine', 'S1', 'drawn')",
         encode(np.array([drawn], dtype=object), 100000)[0],
     )
     counts = enter_beam().counts
@@ -177,7 +178,9 @@ def test_gdal_draws_deletes_and_edits(enter_beam, book, sql, write_layer, beam_c
     assert pyogrio.read_info(book, layer="loss_polygon")["features"] == 3
 
 
-def test_a_drawn_feature_across_two_orthophotos_is_one(enter_beam, tmp_path, write_vectors, write_layer, book, beam_crs):
+def test_a_drawn_feature_across_two_orthophotos_is_one(
+    enter_beam, tmp_path, write_vectors, write_layer, book, beam_crs
+):
     enter_beam()
     next_one = write_vectors(tmp_path / "w.gpkg", assessed=shapely.box(10, 0, 20, 4), crs=beam_crs)
     enter_beam(path="/photos/b.tif", sha256="b" * 64, vectors=next_one)

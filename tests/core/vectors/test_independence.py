@@ -1,0 +1,112 @@
+"""Tiles, bands, workers and repetition do not change the vectors."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+
+from segmentation_core.operations.vectorise import vectorise
+from segmentation_core.raster.grid import Window
+from segmentation_core.vectors.settings import VectorSettings
+from segmentation_core.vectors.skeleton import Surroundings, core_skeleton
+
+
+def classes_of(seed: int, shape=(150, 170), *, nodata: bool = True) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    noise = [gaussian_filter(random.normal(size=shape), s) for s in (1.5, 4, 8)]
+    classes = (np.abs(noise[0]) < np.quantile(np.abs(noise[0]), 0.15)).astype(np.uint8)
+    classes[noise[1] > np.quantile(noise[1], 0.85)] = 2
+    classes[noise[1] < np.quantile(noise[1], 0.08)] = 1
+    if nodata:
+        classes[noise[2] < np.quantile(noise[2], 0.15)] = 255
+    return classes
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 10**6), st.integers(9, 160), st.sampled_from([6, 10, 64]))
+def test_tile_size_does_not_matter(vectors_of, rows_of, seed, tile_size_px, max_width):
+    classes = classes_of(seed)
+    whole = vectors_of(classes, max_crack_width_px=max_width)
+    tiled = vectors_of(classes, tile_size_px=tile_size_px, max_crack_width_px=max_width)
+    assert rows_of(tiled) == rows_of(whole)
+    assert tiled.totals == pytest.approx(whole.totals, rel=1e-12)
+    assert tiled.run["dropped"] == whole.run["dropped"]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.lists(st.integers(1, 119), max_size=3, unique=True),
+    st.lists(st.integers(1, 139), max_size=3, unique=True),
+    st.sampled_from([4, 12, 64]),
+)
+def test_skeletons_of_tiles_are_those_of_the_whole(seed, row_cuts, col_cuts, max_width):
+    """Trap 11: bit for bit, blobs wider than tiles, cut ends and areas included."""
+    classes = classes_of(seed, (120, 140))
+    raster = Window(0, 0, *classes.shape)
+    framed = np.pad(classes, 600, constant_values=255)
+
+    def read(window):
+        part = framed[600 + window.row_off : 600 + window.row_end, 600 + window.col_off : 600 + window.col_end]
+        return Surroundings(part == 1, part != 255, None)
+
+    def skeleton(rows, cols):
+        found = []
+        for top, bottom in zip(rows, rows[1:], strict=False):
+            for left, right in zip(cols, cols[1:], strict=False):
+                core = Window(top, left, bottom - top, right - left)
+                part = core_skeleton(read, core, raster, VectorSettings(max_crack_width_px=max_width))
+                fields = (part.rows, part.cols, part.squared_half_widths, part.areas_px, part.patches, part.cut)
+                found += list(zip(*(f.tolist() for f in fields), strict=True))
+        return sorted(found)
+
+    whole = skeleton([0, classes.shape[0]], [0, classes.shape[1]])
+    tiled = skeleton([0, *sorted(row_cuts), classes.shape[0]], [0, *sorted(col_cuts), classes.shape[1]])
+    assert tiled == whole
+
+
+def test_workers_do_not_matter(vectors_of, rows_of):
+    classes = classes_of(5, (300, 260))
+    alone = vectors_of(classes, tile_size_px=64)
+    shared = vectors_of(classes, tile_size_px=64, workers=2)
+    assert rows_of(shared) == rows_of(alone)
+
+
+def test_the_lattice_is_fixed(vectors_of, rows_of):
+    """Crack areas are cut at multiples of 1,024 px whatever the tile; lines are not."""
+    classes = np.zeros((40, 2100), np.uint8)
+    classes[18:22, 10:2090] = 1
+    wide, narrow = vectors_of(classes, tile_size_px=4096), vectors_of(classes, tile_size_px=700)
+    assert rows_of(wide) == rows_of(narrow)
+    assert wide.crack_line.len_m.size == 1
+    assert len(wide.crack_area.geometry) == 3
+    assert set(wide.crack_area.comp_id.tolist()) == set(wide.crack_line.comp_id.tolist()) == {18 * 2100 + 10}
+
+
+def test_same_input_same_names(vectors_of):
+    """Trap 38: a re-run must not rename features."""
+    classes = classes_of(11)
+    first, second = vectors_of(classes), vectors_of(classes)
+    for layer in ("loss_polygon", "crack_area", "crack_line", "crack_node"):
+        names = getattr(first, layer).uid.tolist()
+        assert names == getattr(second, layer).uid.tolist()
+        assert len(set(names)) == len(names) > 0
+
+
+def test_progress_can_stop_it_and_leaves_nothing(tmp_path, write_raster):
+    from segmentation_core.errors import Interrupted
+
+    source, out = write_raster(classes_of(1)), tmp_path / "v" / "vectors.gpkg"
+    out.parent.mkdir()
+    out.write_bytes(b"before")
+
+    def stop(stage, done, total, unit=""):
+        if done >= 2:
+            raise Interrupted("stopped")
+
+    for workers in (1, 2):
+        with pytest.raises(Interrupted):
+            vectorise(source, out, settings=VectorSettings(tile_size_px=50, workers=workers), progress=stop)
+    assert [p.name for p in out.parent.iterdir()] == ["vectors.gpkg"]
+    assert out.read_bytes() == b"before"
