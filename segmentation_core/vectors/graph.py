@@ -286,8 +286,18 @@ def _without(
     ends, paths = network.ends[keep], [network.paths[b] for b in np.flatnonzero(keep).tolist()]
     if group is not None:
         ends = np.where(ends >= 0, group[ends], _RING)
-        paths = [np.where(path < 0, ~group[~path], path) if (path < 0).any() else path for path in paths]
+        paths = [_renamed(path, group) for path in paths]
     return Network(nodes, ends, paths, network.lengths[keep], network.areas_px[keep], network.sums[keep])
+
+
+def _renamed(path: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a path that passes groups of nodes where it passed nodes."""
+    passed = np.flatnonzero(path < 0)
+    if not passed.size:
+        return path
+    renamed = path.copy()
+    renamed[passed] = ~group[~path[passed]]
+    return renamed
 
 
 def _pruned(network: Network, ratio: float) -> Network:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import warnings
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from rasterio.errors import NotGeoreferencedWarning
 from scipy.spatial import cKDTree
 
 from segmentation_core.operations.vectorise import vectorise
@@ -73,10 +75,11 @@ def write_raster(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True, parents=True)
         shape = {"count": bands.shape[0], "height": bands.shape[1], "width": bands.shape[2]}
-        with rasterio.open(
-            path, "w", driver="GTiff", dtype=bands.dtype, transform=affine, crs=crs, **shape, **profile
-        ) as file:
-            file.write(bands)
+        profile.update(shape, transform=affine, crs=crs, dtype=bands.dtype)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path, "w", driver="GTiff", **profile) as file:
+                file.write(bands)
         return path
 
     return write

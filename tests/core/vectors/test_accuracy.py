@@ -6,7 +6,7 @@ import shapely
 from affine import Affine
 from scipy.spatial import Voronoi
 
-UNIT = Affine(1, 0, 0, 0, -1, 0)
+UNIT = Affine(1, 0, 0, 0, -1, 1000)
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ def classes_of(seed: int, shape=(150, 170), *, nodata: bool = True) -> np.ndarra
     return classes
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.integers(0, 10**6), st.integers(9, 160), st.sampled_from([6, 10, 64]))
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 10**6), st.integers(30, 160), st.sampled_from([6, 64]))
 def test_tile_size_does_not_matter(vectors_of, rows_of, seed, tile_size_px, max_width):
     classes = classes_of(seed)
     whole = vectors_of(classes, max_crack_width_px=max_width)
