@@ -158,7 +158,7 @@ def _resolve(
     plan = plan_run(settings, chosen, photo.grid.height, photo.grid.width)
     fingerprint = {
         "method": _METHOD_VERSION,
-        "inputs": [{"path": str(file), "sha256": file_sha256(file)} for file in photo.files],
+        "inputs": [{"path": str(file.absolute()), "sha256": file_sha256(file)} for file in photo.files],
         "model": {
             "name": loaded.name,
             "sha256": loaded.sha256,

@@ -24,7 +24,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 from rasterio.windows import Window as RasterioWindow
 
-from segmentation_core.errors import RasterError
+from segmentation_core.errors import DiskFullError, RasterError
 from segmentation_core.raster.durable import disk_full_as_error, flush_to_disk, write_durably
 from segmentation_core.raster.georeference import METRES_PER_UNIT_TAG
 from segmentation_core.raster.grid import Grid, Window
@@ -130,7 +130,9 @@ def assemble(pieces: Sequence[Piece], grid: Grid, bands: ResultBands, path: Path
     virtual = path.with_suffix(".vrt")
     write_durably(virtual, _virtual_raster(pieces, grid, bands, path.parent))
     try:
-        with disk_full_as_error(path, CPLE_BaseError):
+        with disk_full_as_error(
+            path, CPLE_BaseError, needed_bytes=sum(p.path.stat().st_size for p in pieces)
+        ):
             rasterio.shutil.copy(
                 virtual,
                 path,
@@ -144,7 +146,9 @@ def assemble(pieces: Sequence[Piece], grid: Grid, bands: ResultBands, path: Path
                 BIGTIFF="IF_SAFER",
             )
             _check_whole(path, grid)
-    except (RasterioError, CPLE_BaseError) as exc:
+    except DiskFullError:
+        raise
+    except (OSError, CPLE_BaseError) as exc:
         raise RasterError(
             f"the result cannot be written ({exc})",
             path=path,
@@ -154,11 +158,15 @@ def assemble(pieces: Sequence[Piece], grid: Grid, bands: ResultBands, path: Path
 
 
 def _check_whole(path: Path, grid: Grid) -> None:
-    """Read the file's last block: GDAL can lose a write error when it closes a file."""
-    with open_raster(path) as dataset:
-        if (dataset.height, dataset.width) != (grid.height, grid.width):
-            raise RasterError("the result is not whole", path=path, remedy="Run the same command again")
-        dataset.read(window=RasterioWindow(grid.width - 1, grid.height - 1, 1, 1))
+    """Read every block once: GDAL loses write errors when the disk is full."""
+    try:
+        with open_raster(path) as dataset:
+            for row in range(0, grid.height, _BLOCK_PX):
+                for col in range(0, grid.width, 16 * _BLOCK_PX):
+                    height, width = min(_BLOCK_PX, grid.height - row), min(16 * _BLOCK_PX, grid.width - col)
+                    dataset.read(window=RasterioWindow(col, row, width, height))
+    except (RasterError, RasterioError) as exc:
+        raise OSError("the file is not whole") from exc
 
 
 def _virtual_raster(pieces: Sequence[Piece], grid: Grid, bands: ResultBands, folder: Path) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +17,17 @@ __all__ = ["disk_full_as_error", "flush_to_disk", "publish", "write_durably"]
 _FULL = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
 _FULL_TEXTS = ("no space left", "file too large", "quota", "not enough space", "disk full")
 _PARTIAL = ".partial"
+_ONE_BLOCK_BYTES = 1 << 16
 
 
 @contextmanager
-def disk_full_as_error(path: Path, *also: type[Exception]) -> Iterator[None]:
+def disk_full_as_error(
+    path: Path, *also: type[Exception], needed_bytes: int = _ONE_BLOCK_BYTES
+) -> Iterator[None]:
     """Turn the operating system's "disk full" inside the block into `DiskFullError`.
 
-    GDAL loses the system's error number, so its message is read, and where that does not tell, a byte
-    more is tried beside the file.
+    GDAL loses the system's error number, so its message is read, and where that does not tell, a file of
+    the needed size is tried.
 
     Parameters
     ----------
@@ -30,6 +35,8 @@ def disk_full_as_error(path: Path, *also: type[Exception]) -> Iterator[None]:
         What is being written.
     *also : exception types
         Errors of GDAL that may hide it.
+    needed_bytes : int
+        At most what the file takes; where there is less room after an error, the disk was full.
     """
     caught: tuple[type[Exception], ...] = (OSError, *also)
     try:
@@ -40,7 +47,8 @@ def disk_full_as_error(path: Path, *also: type[Exception]) -> Iterator[None]:
         number = getattr(exc, "errno", None)
         if not isinstance(number, int):
             number = None
-        if number in _FULL or _mentions_full_disk(exc) or (number is None and _cannot_grow(path)):
+        full = number in _FULL or _mentions_full_disk(exc)
+        if full or (number is None and _has_no_room(path, needed_bytes)):
             raise DiskFullError(
                 "the disk or the quota is full; what is finished is kept",
                 path=path,
@@ -101,25 +109,16 @@ def _mentions_full_disk(error: BaseException) -> bool:
     return False
 
 
-def _cannot_grow(path: Path) -> bool:
-    """Say whether the file, or a new one in its place or folder, cannot take one more block."""
-    if path.is_dir():
-        probe = path / _PARTIAL
-    else:
-        probe = path if path.exists() else path.with_name(path.name + _PARTIAL)
-    existed = probe.exists()
-    size = probe.stat().st_size if existed else 0
-    try:
-        with probe.open("ab") as stream:
-            stream.write(bytes(1 << 16))
-            stream.flush()
-            os.fsync(stream.fileno())
+def _has_no_room(path: Path, needed_bytes: int) -> bool:
+    """Say whether a file of this size cannot be made where ``path`` lies."""
+    folder = path if path.is_dir() else path.parent
+    if not folder.is_dir():
+        return False
+    if not hasattr(os, "posix_fallocate"):
+        return shutil.disk_usage(folder).free < needed_bytes
+    try:  # finds quotas and limits on file sizes too
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            os.posix_fallocate(probe.fileno(), 0, needed_bytes)
     except OSError as exc:
         return exc.errno in _FULL
-    finally:
-        if probe.exists():
-            if existed:
-                os.truncate(probe, size)
-            else:
-                probe.unlink()
     return False

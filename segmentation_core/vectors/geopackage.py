@@ -159,8 +159,8 @@ class VectorWriter:
         text = str(exc).lower()
         if (
             getattr(exc, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-            or "full" in text
-            or "no space" in text
+            or "is full" in text
+            or "no space left" in text
         ):
             return DiskFullError("the disk is full", path=self._path, remedy="Free some space and run again")
         return VectorError(

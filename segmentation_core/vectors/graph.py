@@ -124,7 +124,7 @@ def _from_pixels(graph: PixelGraph, pixels: NDArray[Any], raster_width: int) -> 
     paths = np.split(graph.run_pixels, graph.run_starts[1:-1]) if graph.ends.size else []
     run = np.repeat(np.arange(len(paths)), np.diff(graph.run_starts))
     areas, sums = (
-        np.bincount(run, pixels[field][graph.run_pixels], minlength=len(paths))
+        np.asarray(np.bincount(run, pixels[field][graph.run_pixels], minlength=len(paths)), np.float64)
         for field in ("area_px", "sum")
     )
     return Network(nodes, graph.ends, paths, _step_lengths(graph, row, col, nodes), areas, sums)
@@ -295,7 +295,7 @@ def _renamed(path: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.in
     passed = np.flatnonzero(path < 0)
     if not passed.size:
         return path
-    renamed = path.copy()
+    renamed: NDArray[np.int64] = path.copy()
     renamed[passed] = ~group[~path[passed]]
     return renamed
 

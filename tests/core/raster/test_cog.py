@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 
 import numpy as np
@@ -6,11 +7,13 @@ import pytest
 import rasterio
 from affine import Affine
 
-from segmentation_core.errors import RasterError
+from segmentation_core.errors import DiskFullError, RasterError
 from segmentation_core.raster.cog import Piece, ResultBands, assemble, is_whole, write_piece
 from segmentation_core.raster.georeference import read_grid, same_crs
 from segmentation_core.raster.grid import Grid, Window
 from segmentation_core.raster.opening import open_raster
+
+resource = pytest.importorskip("resource") if os.name == "posix" else None
 
 LOCAL = 'LOCAL_CS["Beam facade",UNIT["metre",1],AXIS["u",EAST],AXIS["v",NORTH]]'
 MILLIMETRES = 'LOCAL_CS["Beam",UNIT["millimetre",0.001],AXIS["u",EAST],AXIS["v",NORTH]]'
@@ -107,6 +110,30 @@ def test_a_piece_is_whole_or_not(tmp_path):
     piece.path.write_bytes(piece.path.read_bytes()[:40])
     assert not is_whole(piece, 2)
     assert [p.name for p in tmp_path.iterdir()] == ["piece.tif"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit on file sizes")
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9, 0.99])
+def test_a_full_disk_is_told_wherever_it_strikes(tmp_path, values, share):
+    grid = Grid(900, 1100, Affine(1, 0, 5, 0, -1, 5), UTM, 1.0)
+    pieces, bands, path = (
+        write_pieces(tmp_path, values),
+        ResultBands(("a", "b"), "AVERAGE"),
+        tmp_path / "p.tif",
+    )
+    assemble(pieces, grid, bands, path)
+    limit = int(path.stat().st_size * share)
+    path.unlink()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(DiskFullError, match=r"full.*p\.tif"):
+            assemble(pieces, grid, bands, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assemble(pieces, grid, bands, path)
+    with rasterio.open(path) as dataset:
+        np.testing.assert_array_equal(dataset.read(), values)
 
 
 def test_a_missing_piece_is_an_error(tmp_path, values):

@@ -69,7 +69,9 @@ def drawing():
 def write_raster(tmp_path):
     """Return a function that writes bands (K, M, N) or (M, N) as GeoTIFF."""
 
-    def write(bands, name: str = "classes.tif", *, affine: Affine = IN_METRES, crs=LOCAL_CRS, **profile) -> Path:
+    def write(
+        bands, name: str = "classes.tif", *, affine: Affine = IN_METRES, crs=LOCAL_CRS, **profile
+    ) -> Path:
         bands = np.asarray(bands)
         bands = bands[None] if bands.ndim == 2 else bands
         path = tmp_path / name

@@ -1,5 +1,7 @@
 """Polygons on pixel edges: exact, valid, and the same as GDAL's."""
 
+import itertools
+
 import numpy as np
 import pytest
 import shapely
@@ -16,14 +18,16 @@ from segmentation_core.vectors.stitching import Stitcher, batches
 from segmentation_core.vectors.tile import PIXEL
 
 
-def traced(mask: np.ndarray, row_cuts: list[int], col_cuts: list[int], *, diagonal: bool, rows_per_batch: int = 40):
+def traced(
+    mask: np.ndarray, row_cuts: list[int], col_cuts: list[int], *, diagonal: bool, rows_per_batch: int = 40
+):
     """Return (polygon, area in pixels) of all pieces, traced tile by tile, and the units' first pixels."""
     framed = np.pad(mask, 1)
     stitcher = Stitcher(mask.shape[1], diagonal_units=diagonal, on_lattice=False)
     found, units = [], []
-    for top, bottom in zip(row_cuts, row_cuts[1:], strict=False):
+    for top, bottom in itertools.pairwise(row_cuts):
         tiles = []
-        for left, right in zip(col_cuts, col_cuts[1:], strict=False):
+        for left, right in itertools.pairwise(col_cuts):
             part = framed[top : bottom + 2, left : right + 2]
             regions, _ = trace_regions(part, (top, left), mask.shape[1], diagonal_units=diagonal)
             tiles.append((Window(top, left, bottom - top, right - left), regions, np.zeros(0, PIXEL)))
