@@ -238,12 +238,15 @@ def measure(
     elements: Annotated[Path, typer.Option("--elements", help="Layer of building elements (polygons).")],
     id_field: Annotated[str, typer.Option("--id-field", help="Field that holds the elements' ids.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="STATS.csv", help="Table to write.")],
+    exclude: Annotated[
+        Path | None, typer.Option("--exclude", help="Layer of areas that are not assessed.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure vectors per building element."""
     from segmentation_core.operations.measure import measure as run
 
-    result = run(vectors, elements, id_field, out)
+    result = run(vectors, elements, id_field, out, exclude=exclude)
     if as_json:
         _print_json(result)
         return
@@ -437,8 +440,11 @@ def _fault(error: Exception) -> int:
 
 def main() -> None:
     """Run the command line and exit."""
+    import os
     import warnings
 
+    # Threads of torch that spin while they wait slow each other down many times over on a shared machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     try:

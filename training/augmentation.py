@@ -97,7 +97,7 @@ def _relit(rng: np.random.Generator, image: Image8) -> Image8:
         out = grey + (out - grey) * rng.uniform(0.3, 1.4)
     if rng.random() < 0.4:
         out = out * rng.uniform(0.88, 1.12, 3).astype(np.float32)
-    if rng.random() < 0.25:
+    if rng.random() < 0.06:  # seldom: the colours of ground and wood tell a loss from a painted patch
         out = out[..., rng.permutation(3)]
     if rng.random() < 0.06:
         out = 1 - out

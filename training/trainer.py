@@ -145,7 +145,8 @@ class _Run:
         """Take over the averaged weights of an earlier run."""
         if file_sha256(path) != self.recipe.start_sha256:
             raise ParameterError("the state to start from is not the recipe's", path=path)
-        state = {k.removeprefix("average."): v for k, v in load_file(path).items() if k.startswith("average.")}
+        tensors = load_file(path)
+        state = {k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")}
         self.network.load_state_dict(state)
         self.average.load_state_dict(state)
 
@@ -213,7 +214,7 @@ def validated(
     return scores
 
 
-def train(
+def train(  # noqa: PLR0913 - what a run is made of
     recipe: Recipe,
     tiles: tuple[Tile, ...],
     ingredients: Ingredients,

@@ -1,0 +1,1 @@
+"""One module per verb: the whole use case, readable top to bottom."""

@@ -16,8 +16,6 @@ from typing import Any
 import shapely
 
 from segmentation_core.errors import ParameterError
-from segmentation_core.models import load_model
-from segmentation_core.operations.segment import segment
 from segmentation_core.operations.vectorise import vectorise
 from segmentation_core.progress import Progress, silent
 from segmentation_core.raster.checksum import file_sha256
@@ -115,13 +113,15 @@ def survey(  # noqa: PLR0913 - the command's options
     with open_orthophoto(orthophoto, gsd_mm=gsd_mm, working_gsd_mm=working_gsd_mm) as ortho:
         outlines = _load_outlines(ortho.grid, elements, id_field, exclude)
         _check_book(plan, ortho, outlines, elements)
-        _check_source(ortho, model, classes)
+        _check_source(ortho, model, classes, device)
         sha256 = file_sha256(ortho.path)
         folder = plan.raster_folder(ortho.path, sha256)
         staged = book.with_name(f".{book.stem}-{safe_name(plan.name)}-{sha256[:8]}.vectors.gpkg")
         with ExitStack() as cleaning:
             cleaning.callback(staged.unlink, missing_ok=True)
             if classes is None:
+                from segmentation_core.operations.segment import segment  # torch only where it is needed
+
                 segmented = segment(
                     ortho.path,
                     folder,
@@ -195,7 +195,7 @@ def _checked_date(date: str) -> str:
     try:
         day = calendar_date.fromisoformat(date)
     except ValueError as exc:
-        raise ParameterError(f"there is no day {date}", remedy="Check month and day") from exc
+        raise ParameterError(f"the date {date} does not exist", remedy="Check month and day") from exc
     if day.year not in _YEARS:
         raise ParameterError(f"a survey in the year {day.year} is impossible", remedy="Check the year")
     return date
@@ -221,7 +221,7 @@ def _check_choices(
     if inside_elements and elements is None:
         raise ParameterError("--inside-elements needs elements", remedy="Give --elements and --id-field")
     if model is not None and classes is not None:
-        raise ParameterError("a model and a ready class raster exclude each other", remedy="Give one of them")
+        raise ParameterError("--model and --classes exclude each other", remedy="Give one of them")
 
 
 def _load_outlines(
@@ -258,10 +258,16 @@ def _check_book(plan: _Plan, ortho: Orthophoto, outlines: _Outlines, elements: A
             require_same_outlines(opened, outlines.elements, elements)
 
 
-def _check_source(ortho: Orthophoto, model: str | Path | None, classes: str | Path | None) -> None:
-    """Refuse a model or class raster before any work is done with it."""
+def _check_source(
+    ortho: Orthophoto, model: str | Path | None, classes: str | Path | None, device: str
+) -> None:
+    """Refuse a model, device or class raster before any work is done with it."""
     if classes is None:
+        from segmentation_core.inference.device import choose_device
+        from segmentation_core.models import load_model
+
         load_model(model)
+        choose_device(device)
     else:
         open_class_source(classes, valid_mask_of=ortho)
 

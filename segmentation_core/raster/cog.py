@@ -130,9 +130,9 @@ def assemble(pieces: Sequence[Piece], grid: Grid, bands: ResultBands, path: Path
     virtual = path.with_suffix(".vrt")
     write_durably(virtual, _virtual_raster(pieces, grid, bands, path.parent))
     try:
-        with disk_full_as_error(
-            path, CPLE_BaseError, needed_bytes=sum(p.path.stat().st_size for p in pieces)
-        ):
+        # The file with its overviews, and GDAL's temporary copy of these.
+        needed = 2 * sum(piece.path.stat().st_size for piece in pieces)
+        with disk_full_as_error(path, CPLE_BaseError, needed_bytes=needed):
             rasterio.shutil.copy(
                 virtual,
                 path,

@@ -44,9 +44,8 @@ def disk_full_as_error(
     except CraquelureError:
         raise
     except caught as exc:
-        number = getattr(exc, "errno", None)
-        if not isinstance(number, int):
-            number = None
+        # GDAL's errors have a number of their own.
+        number = exc.errno if isinstance(exc, OSError) else None
         full = number in _FULL or _mentions_full_disk(exc)
         if full or (number is None and _has_no_room(path, needed_bytes)):
             raise DiskFullError(

@@ -88,15 +88,16 @@ def read_grid(dataset: DatasetReader, gsd_mm: float | None = None) -> Grid:
 def _declared_unit(
     dataset: DatasetReader, crs_wkt: str | None, path: Path, *, gsd_given: bool
 ) -> float | None:
-    if crs_wkt is not None:
-        try:
-            return crs_metres_per_unit(crs_wkt, path)
-        except _UnknownUnitError:
-            if gsd_given:
-                return None
-            raise
     tag = dataset.tags().get(METRES_PER_UNIT_TAG)
-    return None if tag is None else float(tag)
+    stated = None if tag is None else float(tag)
+    if crs_wkt is None:
+        return stated
+    try:
+        return crs_metres_per_unit(crs_wkt, path)
+    except _UnknownUnitError:
+        if gsd_given or stated is not None:
+            return stated
+        raise
 
 
 class _UnknownUnitError(CrsError):

@@ -12,6 +12,9 @@ import pyogrio
 import pytest
 import rasterio
 from PIL import Image
+from scipy.ndimage import distance_transform_edt
+
+from segmentation_core.raster.opening import open_raster
 
 ELEMENT_KEYS = {
     "elem_id", "assessed_m2", "loss_m2", "loss_ratio", "loss_count", "crack_m", "crack_count",
@@ -166,9 +169,10 @@ def test_predict_labels_photos_the_way_they_are_seen(craquelure, tmp_path: Path)
     upright.save(photos / "turned.jpg", exif=exif)
     done = craquelure("predict", photos, "-o", labels)
     assert done.returncode == 0, done.stderr
-    assert Image.open(labels / "upright.png").size == (140, 90)
-    assert Image.open(labels / "turned.png").size == (90, 140)
-    assert set(np.unique(np.asarray(Image.open(labels / "turned.png")))) <= {0, 1, 2}
+    for name, size in (("upright.png", (140, 90)), ("turned.png", (90, 140))):
+        with Image.open(labels / name) as label:
+            assert label.size == size
+            assert set(np.unique(np.asarray(label))) <= {0, 1, 2}
 
 
 def test_help_doctor_and_models_answer(craquelure) -> None:
@@ -197,10 +201,9 @@ def test_a_real_photo_without_georeference(craquelure, shared_data: Path, tmp_pa
     assert 0 <= left < right <= width
     assert -height <= bottom < top <= 0  # where QGIS draws the image
     # The authors' skeleton is machine-made: most of it should be found, within 4 px.
-    skeleton = np.asarray(Image.open(photo.parent / "fl187_skeleton.png").convert("L")) > 127
+    with Image.open(photo.parent / "fl187_skeleton.png") as picture:
+        skeleton = np.asarray(picture.convert("L")) > 127
     (raster,) = (tmp_path / "book_rasters").rglob("classes.tif")
-    with rasterio.open(raster) as dataset:
+    with open_raster(raster) as dataset:
         found = dataset.read(1) == 1
-    from scipy.ndimage import distance_transform_edt
-
     assert (distance_transform_edt(~found)[skeleton] <= 4).mean() > 0.6

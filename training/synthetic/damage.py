@@ -142,11 +142,22 @@ def _ground(rng: np.random.Generator, size_px: int, picture: Picture) -> Picture
     ground: Picture = np.broadcast_to(colour, (size_px, size_px, 3)).astype(np.float32)
     mottling = fractal(rng, size_px, rng.uniform(4, 50), 5)[..., None] - 0.5
     ground = ground * (1 + rng.uniform(0.05, 0.5) * mottling)
-    if rng.random() < 0.45:
-        ground = ground + rng.uniform(2, 16) * brush_texture(rng, size_px)[..., None]
+    if rng.random() < 0.5:
+        ground = ground + rng.uniform(2, 30) * brush_texture(rng, size_px)[..., None]
     if rng.random() < 0.3:
         ground = ground + rng.normal(0, rng.uniform(2, 10), (size_px, size_px, 1))
     return ground.astype(np.float32)
+
+
+def _wood(rng: np.random.Generator, size_px: int) -> Picture:
+    """Return bare wood: brown, with grain that runs one way and darkens in lines."""
+    colour = np.array((140, 112, 84), np.float32) * rng.uniform(0.55, 1.35) + rng.normal(0, 10, 3)
+    grain = brush_texture(rng, size_px)
+    lines = np.clip(brush_texture(rng, size_px), 0, None) if rng.random() < 0.3 else np.clip(grain, 0, None)
+    tone = 1 + rng.uniform(0.03, 0.15) * grain - rng.uniform(0, 0.3) * lines
+    mottling = 1 + rng.uniform(0, 0.3) * (fractal(rng, size_px, 40) - 0.5)
+    wood: Picture = np.clip(colour * (tone * mottling)[..., None], 5, 250).astype(np.float32)
+    return wood
 
 
 def add_paint_loss(
@@ -167,6 +178,11 @@ def add_paint_loss(
         return picture, mask, mask
     soft = ndimage.gaussian_filter(mask.astype(np.float32), rng.uniform(0.3, 0.8))[..., None]
     ground = _ground(rng, size_px, picture)
+    if rng.random() < 0.45:
+        # Where the loss is deep the ground is gone too, and the wood shows: a core inside a paler rim.
+        depth = ndimage.distance_transform_edt(mask) + rng.uniform(0, 25) * (fractal(rng, size_px, 20) - 0.5)
+        core = ndimage.gaussian_filter((depth > rng.uniform(3, 16)).astype(np.float32), rng.uniform(0.4, 2.5))
+        ground = ground * (1 - core[..., None]) + _wood(rng, size_px) * core[..., None]
     if rng.random() < 0.8:
         light = rng.uniform(0, 2 * np.pi)
         reach = rng.uniform(0.8, 3.5)

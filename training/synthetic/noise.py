@@ -39,7 +39,9 @@ def fractal(rng: np.random.Generator, size_px: int, feature_px: float, octaves: 
 def brush_texture(rng: np.random.Generator, size_px: int) -> Field:
     """Return streaks along one direction (size_px, size_px), mean 0, standard deviation 1."""
     white = rng.standard_normal((size_px * 3 // 2, size_px * 3 // 2)).astype(np.float32)
-    streaks = ndimage.gaussian_filter(white, (rng.uniform(0.5, 1.5), rng.uniform(8, 40)), mode="wrap")
+    streaks = ndimage.gaussian_filter(
+        white, (rng.uniform(0.5, 1.5), np.exp(rng.uniform(2, 4.8))), mode="wrap"
+    )
     turned = ndimage.rotate(streaks, rng.uniform(0, 180), reshape=False, order=1, mode="wrap")
     start = size_px // 4
     patch = turned[start : start + size_px, start : start + size_px]

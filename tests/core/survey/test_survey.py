@@ -215,7 +215,7 @@ def test_rasters_are_discarded_on_request(beam, book, model, write_layer, beam_c
 @pytest.mark.parametrize(
     ("date", "message"),
     [
-        ("2026-02-30", "there is no day 2026-02-30"),
+        ("2026-02-30", "the date 2026-02-30 does not exist"),
         ("01.05.2026", "YYYY-MM-DD"),
         ("20260501", "YYYY-MM-DD"),
         ("2026-W10-1", "YYYY-MM-DD"),
