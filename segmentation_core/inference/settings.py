@@ -11,7 +11,9 @@ from segmentation_core.raster.tiles import TileGrid, tile_grid
 
 __all__ = ["RunPlan", "SegmentSettings", "plan_run"]
 
-_TILE_PX = {"cpu": 512, "cuda": 1024, "mps": 512}
+_TILE_PX = 1024
+"""At an overlap of a quarter, a tile counts only where its border is 112 px or more away."""
+
 _LARGEST_READERS = 8
 
 
@@ -69,7 +71,7 @@ def plan_run(settings: SegmentSettings, device: Device, height: int, width: int)
     ParameterError
         An impossible tile or overlap.
     """
-    tile_px = settings.tile_px or _TILE_PX[device.kind]
+    tile_px = settings.tile_px or _TILE_PX
     tiles = tile_grid(height, width, tile_px, settings.overlap)
     # One thread decodes faster than a processor predicts; a GPU takes what several can decode.
     readers = 1 if device.kind == "cpu" else min(_LARGEST_READERS, os.cpu_count() or 1)

@@ -22,17 +22,20 @@ __all__ = ["TileGrid", "tile_grid"]
 _ALIGNMENT_PX = 32
 _SMALLEST_TILE_PX = 64
 _LARGEST_OVERLAP = 0.5
-_WEIGHT_FLOOR = 1e-3
+_WEIGHT_FLOOR = 1e-6
+_HANDOVER = (7 / 16, 9 / 16)
+"""Where in an overlap one tile hands over to the next: near its border a tile knows too little around it."""
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class _Axis:
-    """Tiles of ``tile_px`` at ``origins`` along ``size_px`` pixels."""
+    """Tiles of ``tile_px`` at ``origins`` along ``size_px`` pixels; two share ``overlap_px`` at least."""
 
     size_px: int
     tile_px: int
     origins: tuple[int, ...]
+    overlap_px: int
 
     def core(self, index: int) -> tuple[int, int]:
         """Return the first pixel that this tile finishes, and how many."""
@@ -42,7 +45,7 @@ class _Axis:
 
     def weights(self, index: int) -> NDArray[np.float32]:
         """Return the tile's share of each of its pixels; all tiles' shares add up to one."""
-        own = _hann(self.tile_px)
+        own = _window(self.tile_px, self.overlap_px)
         total = np.zeros(self.tile_px)
         for origin in self.origins:
             shift = origin - self.origins[index]
@@ -53,10 +56,14 @@ class _Axis:
         return share
 
 
-def _hann(tile_px: int) -> NDArray[np.float64]:
-    window: NDArray[np.float64] = np.sin(np.pi * (np.arange(tile_px) + 0.5) / tile_px) ** 2
-    floored: NDArray[np.float64] = np.maximum(window, _WEIGHT_FLOOR)
-    return floored
+def _window(tile_px: int, overlap_px: int) -> NDArray[np.float64]:
+    """Weigh a tile's pixels: next to nothing near its borders, a smooth rise in the middle of the overlap."""
+    position = np.arange(tile_px) + 0.5
+    distance = np.minimum(position, tile_px - position)
+    first, last = _HANDOVER
+    rise = np.clip((distance - first * overlap_px) / max((last - first) * overlap_px, 1), 0, 1)
+    window: NDArray[np.float64] = np.maximum(np.sin(rise * np.pi / 2) ** 2, _WEIGHT_FLOOR)
+    return window
 
 
 @dataclass(frozen=True)
@@ -171,4 +178,9 @@ def _axis(size_px: int, tile_px: int, overlap: float) -> _Axis:
     steps = 0 if padded == tile else math.ceil((padded - tile) / stride)
     # Spread evenly, so that the last tile ends with the raster and no two overlap much more than others.
     origins = [(2 * i * (padded - tile) + steps) // (2 * steps) for i in range(1, steps + 1)]
-    return _Axis(size_px, tile * _ALIGNMENT_PX, (0, *(origin * _ALIGNMENT_PX for origin in origins)))
+    return _Axis(
+        size_px,
+        tile * _ALIGNMENT_PX,
+        (0, *(origin * _ALIGNMENT_PX for origin in origins)),
+        (tile - stride) * _ALIGNMENT_PX,
+    )

@@ -87,7 +87,7 @@ def test_first_row_reaching(tiles, data):
 
 
 def test_weights_are_smooth():
-    weights = tile_grid(2000, 2000, 512).weights(2, 2)[256]
+    weights = tile_grid(4000, 4000, 1024).weights(2, 2)[512]
     assert np.abs(np.diff(weights)).max() < 0.05
 
 
@@ -102,3 +102,12 @@ def test_impossible_tiles_are_refused(tile_px, overlap):
 def test_an_empty_raster_is_refused():
     with pytest.raises(ParameterError, match="no tiles"):
         tile_grid(0, 10, 512)
+
+
+def test_a_tile_counts_for_next_to_nothing_near_its_borders():
+    tiles = tile_grid(3000, 3000, 1024)
+    weights = tiles.weights(1, 1)
+    assert weights[:112].max() < 1e-5
+    assert weights[:, -112:].max() < 1e-5
+    edge = tiles.weights(0, 0)
+    assert edge[0, 0] == 1  # at the raster's own edge there is no other tile
