@@ -1,7 +1,7 @@
 """How much time and memory ``segment`` takes beyond the bare network.
 
     python benchmarks/segment_speed.py [--mpx 100] [--device cpu] [--model NAME|FILE]
-    python benchmarks/segment_speed.py --memory [--small 5000] [--large 20000]
+    python benchmarks/segment_speed.py --memory [--small 5000] [--large 20000] [--rows N]
 
 The first prints whole-process time of ``segment`` (start of the interpreter, imports, reading, writing
 and all) over the bare network's time on the same tiles: forward passes alone, in a fresh process, over
@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--memory", action="store_true", help="peak memory instead of time")
     parser.add_argument("--small", type=int, default=5000, help="side of the small raster, px")
     parser.add_argument("--large", type=int, default=20000, help="side of the large raster, px")
+    parser.add_argument("--rows", type=int, help="height of both rasters, px; square if left out")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -112,10 +113,10 @@ def print_memory(work: Path, model: str, options: argparse.Namespace) -> None:
     peaks = []
     for side in (options.small, options.large):
         photo = work / f"{side}.tif"
-        write_photo(photo, side)
+        write_photo(photo, side, options.rows)
         peaks.append(peak_mib(SEGMENT, (str(photo), str(work / str(side)), model, options.device)))
         photo.unlink()
-        print(f"{side} x {side} px: peak {peaks[-1]:.0f} MiB")
+        print(f"{side} x {options.rows or side} px: peak {peaks[-1]:.0f} MiB")
     print(f"ratio {peaks[1] / peaks[0]:.3f}")
 
 
@@ -171,12 +172,13 @@ def fresh_model(work: Path) -> Path:
     return path
 
 
-def write_photo(path: Path, side_px: int) -> None:
+def write_photo(path: Path, side_px: int, height_px: int | None = None) -> None:
     """Write a seeded picture of 0.2 mm pixels, block row by block row."""
     import numpy as np
     import rasterio
     from affine import Affine
 
+    height_px = height_px or side_px
     rng = np.random.default_rng(0)
     blotches = rng.integers(0, 220, (3, 64, 64), dtype=np.uint8)
     texture = np.kron(blotches, np.ones((1, 16, 16), dtype=np.uint8))
@@ -187,7 +189,7 @@ def write_photo(path: Path, side_px: int) -> None:
         "w",
         driver="GTiff",
         width=side_px,
-        height=side_px,
+        height=height_px,
         count=3,
         dtype="uint8",
         crs="EPSG:32650",
@@ -201,8 +203,8 @@ def write_photo(path: Path, side_px: int) -> None:
         interleave="pixel",
         bigtiff="if_safer",
     ) as dataset:
-        for top in range(0, side_px, texture.shape[1]):
-            height = min(texture.shape[1], side_px - top)
+        for top in range(0, height_px, texture.shape[1]):
+            height = min(texture.shape[1], height_px - top)
             window = rasterio.windows.Window(0, top, side_px, height)
             dataset.write(np.roll(row[:, :height], top // 7, axis=2), window=window)
 

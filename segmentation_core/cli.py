@@ -8,6 +8,7 @@ of Craquelure's own. Heavy imports happen inside the commands.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from enum import Enum
@@ -71,19 +72,23 @@ def _print_notes(result: dict[str, Any]) -> None:
         sys.stderr.write(f"Note: {note}\n")
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:,.{digits}f}"
+def _number(value: float | None) -> str:
+    """Write a figure with four significant digits, and all digits before the point."""
+    if value is None:
+        return "-"
+    digits = 3 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:,.{max(digits, 0)}f}"
 
 
 _COLUMNS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
-    ("assessed m2", lambda r: _number(r["assessed_m2"], 3)),
-    ("loss cm2", lambda r: _number(r["loss_m2"] * 1e4, 1)),
-    ("loss %", lambda r: _number(None if r["loss_ratio"] is None else r["loss_ratio"] * 100, 2)),
+    ("assessed m2", lambda r: _number(r["assessed_m2"])),
+    ("loss cm2", lambda r: _number(r["loss_m2"] * 1e4)),
+    ("loss %", lambda r: _number(None if r["loss_ratio"] is None else r["loss_ratio"] * 100)),
     ("losses", lambda r: str(r["loss_count"])),
-    ("cracks m", lambda r: _number(r["crack_m"], 2)),
+    ("cracks m", lambda r: _number(r["crack_m"])),
     ("cracks", lambda r: str(r["crack_count"])),
-    ("P21 m/m2", lambda r: _number(r["p21_m_per_m2"], 2)),
-    ("mean width mm", lambda r: _number(r["width_mean_mm"], 3)),
+    ("P21 m/m2", lambda r: _number(r["p21_m_per_m2"])),
+    ("mean width mm", lambda r: _number(r["width_mean_mm"])),
 )
 
 
@@ -338,14 +343,14 @@ def demo(
 
 def _print_demo(result: dict[str, Any]) -> None:
     columns = ("loss_m2", "crack_m")
-    scale = {"loss_m2": ("loss cm2", 1e4, 1), "crack_m": ("cracks m", 1.0, 2)}
+    scale = {"loss_m2": ("loss cm2", 1e4), "crack_m": ("cracks m", 1.0)}
     rows = []
     for element in result["elements"]:
         row = {"element": str(element["elem_id"])}
         for column in columns:
-            title, factor, digits = scale[column]
-            row[f"{title} found"] = _number(element[f"found_{column}"] * factor, digits)
-            row[f"{title} true"] = _number(element[f"true_{column}"] * factor, digits)
+            title, factor = scale[column]
+            row[f"{title} found"] = _number(element[f"found_{column}"] * factor)
+            row[f"{title} true"] = _number(element[f"true_{column}"] * factor)
         rows.append(row)
     print_table("Found against true", list(rows[0]), rows)
     for name, score in result["scores"].items():

@@ -74,8 +74,9 @@ def _lines() -> Callable[..., None]:
         last[stage] = float("inf") if done >= total else now
         share = 100 * done / total if total else 100.0
         left = (now - began[stage]) * (total - done) / done if done else 0.0
-        rest = f", about {left:.0f} s left" if done < total and done else ""
-        sys.stderr.write(f"{stage}: {share:.0f} %  {_rate(done, now - began[stage], unit)}{rest}\n")
+        rest = f"about {left:.0f} s left" if done < total and left >= 1 else ""
+        told = [f"{stage}: {share:.0f} %", _rate(done, now - began[stage], unit), rest]
+        sys.stderr.write(", ".join(part for part in told if part) + "\n")
         sys.stderr.flush()
 
     return show

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,8 @@ def demo(
     ----------
     out : path-like
         Folder; made where it does not exist. Holds ``facade/`` (orthophoto, elements, truth), the survey
-        book ``pavilion.gpkg`` with its rasters, ``shapefiles/``, ``overview.png`` and
-        ``found_against_true.csv``. A facade that lies there already is used again.
+        book ``pavilion.gpkg`` with its rasters, ``shapefiles/``, ``overview.png``,
+        ``found_against_true.csv`` and ``figures.json``. A facade that lies there already is used again.
     seed : int
         Of the facade.
     progress : Progress
@@ -81,6 +82,8 @@ def demo(
     shapefiles = export(book, "shapefile", out / "shapefiles")
     told = report(out, facade, classes, result)
     told["paths"]["shapefiles"] = shapefiles["run"]["out"]
+    figures = out / "figures.json"
+    figures.write_text(json.dumps(told, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8")
     return told
 
 

@@ -151,10 +151,11 @@ def _ground(rng: np.random.Generator, size_px: int, picture: Picture) -> Picture
 
 def _wood(rng: np.random.Generator, size_px: int) -> Picture:
     """Return bare wood: brown, with grain that runs one way and darkens in lines."""
-    colour = np.array((140, 112, 84), np.float32) * rng.uniform(0.55, 1.35) + rng.normal(0, 10, 3)
+    colour = np.array((140, 112, 84), np.float32) * rng.uniform(0.6, 1.35) + rng.normal(0, 6, 3)
     grain = brush_texture(rng, size_px)
-    lines = np.clip(brush_texture(rng, size_px), 0, None) if rng.random() < 0.3 else np.clip(grain, 0, None)
-    tone = 1 + rng.uniform(0.03, 0.15) * grain - rng.uniform(0, 0.3) * lines
+    # Dark lines of the grain look like cracks, and are none.
+    lines = np.clip(grain - rng.uniform(-0.3, 1.0), 0, 1.5) ** rng.uniform(0.5, 1.5)
+    tone = 1 + rng.uniform(0.03, 0.15) * grain - rng.uniform(0, 0.6) * lines
     mottling = 1 + rng.uniform(0, 0.3) * (fractal(rng, size_px, 40) - 0.5)
     wood: Picture = np.clip(colour * (tone * mottling)[..., None], 5, 250).astype(np.float32)
     return wood
@@ -178,7 +179,7 @@ def add_paint_loss(
         return picture, mask, mask
     soft = ndimage.gaussian_filter(mask.astype(np.float32), rng.uniform(0.3, 0.8))[..., None]
     ground = _ground(rng, size_px, picture)
-    if rng.random() < 0.45:
+    if rng.random() < 0.6:
         # Where the loss is deep the ground is gone too, and the wood shows: a core inside a paler rim.
         depth = ndimage.distance_transform_edt(mask) + rng.uniform(0, 25) * (fractal(rng, size_px, 20) - 0.5)
         core = ndimage.gaussian_filter((depth > rng.uniform(3, 16)).astype(np.float32), rng.uniform(0.4, 2.5))

@@ -21,7 +21,7 @@ IGNORE = 255
 """Label of pixels left out of loss and metrics."""
 
 _UNDAMAGED = 0.2
-_WITH_LOSS = 0.6
+_WITH_LOSS = 0.75
 _BRIGHT_ENOUGH = 60.0
 
 Image8 = NDArray[np.uint8]
