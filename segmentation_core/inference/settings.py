@@ -12,7 +12,7 @@ from segmentation_core.raster.tiles import TileGrid, tile_grid
 __all__ = ["RunPlan", "SegmentSettings", "plan_run"]
 
 _TILE_PX = 1024
-"""At an overlap of a quarter, a tile counts only where its border is 112 px or more away."""
+"""At the default overlap, a tile counts only where its border is 126 px or more away."""
 
 _LARGEST_READERS = 8
 
@@ -36,7 +36,7 @@ class SegmentSettings:
     """
 
     tile_px: int | None = None
-    overlap: float = 0.25
+    overlap: float = 9 / 32
     batch: int | None = None
     use_bfloat16: bool | None = None
     readers: int | None = None

@@ -148,7 +148,7 @@ def test_batch_follows_free_memory():
 
 def test_plan_takes_what_is_set_and_else_asks_the_device(cpu):
     plan = plan_run(SegmentSettings(), cpu, 3000, 2000)
-    assert (plan.tile_px, plan.use_bfloat16, plan.readers) == (512, False, 1)
+    assert (plan.tile_px, plan.use_bfloat16, plan.readers) == (1024, False, 1)
     plan = plan_run(SegmentSettings(tile_px=256, batch=7, use_bfloat16=True, readers=3), cpu, 3000, 2000)
     assert (plan.tile_px, plan.batch, plan.use_bfloat16, plan.readers) == (256, 7, True, 3)
 
