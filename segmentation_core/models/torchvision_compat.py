@@ -44,13 +44,14 @@ def _extension_loads(folder: Path) -> bool:
 def _declare_operators(folder: Path) -> None:
     """Declare every operator for which this torchvision registers a fake kernel."""
     import torch
+    from torch import library
 
     source = (folder / "_meta_registrations.py").read_text(encoding="utf-8")
-    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    fragment = library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for name in sorted(set(_REGISTERED.findall(source))):
         if not hasattr(torch.ops.torchvision, name):
-            library.define(f"{name}(Tensor input) -> Tensor")  # type: ignore[no-untyped-call]
-    _declarations.append(library)
+            fragment.define(f"{name}(Tensor input) -> Tensor")  # type: ignore[no-untyped-call]
+    _declarations.append(fragment)
 
 
 def import_torchvision_models() -> ModuleType:
