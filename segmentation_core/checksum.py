@@ -8,10 +8,11 @@ from pathlib import Path
 __all__ = ["file_sha256"]
 
 
-def file_sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits, reading it in pieces."""
+def file_sha256(*paths: str | Path) -> str:
+    """Return the SHA-256 of a file, or of files joined in order, as hexadecimal digits."""
     digest = hashlib.sha256()
-    with Path(path).open("rb") as handle:
-        while piece := handle.read(1 << 20):
-            digest.update(piece)
+    for path in paths:
+        with Path(path).open("rb") as handle:
+            while piece := handle.read(1 << 20):
+                digest.update(piece)
     return digest.hexdigest()

@@ -24,7 +24,15 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--steps", type=int, default=4000)
     learn.add_argument("--batch", type=int, default=8)
     learn.add_argument("--learning-rate", type=float, default=2e-3)
-    learn.add_argument("--start", type=Path, help="state file of an earlier run to start from")
+    learn.add_argument(
+        "--start", type=Path, help="state file of an earlier run, or ResNet-50 weights, to start from"
+    )
+    learn.add_argument("--size", type=int, default=256, help="side of a sample, px")
+    learn.add_argument(
+        "--encoder-rate", type=float, default=1.0, help="learning rate of the encoder, relative"
+    )
+    learn.add_argument("--frozen", nargs="*", default=[], help="modules that keep their weights")
+    learn.add_argument("--every", type=int, default=250, help="steps between two states on disk")
     learn.add_argument("--synthetic", type=float, default=0.6, help="share of synthetic samples, 0-1")
     ready = verbs.add_parser("publish", help="write the checkpoint and card of a finished training")
     ready.add_argument("run", type=Path, help="run folder")
@@ -56,17 +64,21 @@ def _train(options: argparse.Namespace) -> None:
         options.architecture,
         options.steps,
         options.batch,
+        options.size,
         synthetic=options.synthetic,
         learning_rate=options.learning_rate,
         start_sha256=None if options.start is None else file_sha256(options.start),
+        encoder_rate=options.encoder_rate,
+        frozen=tuple(options.frozen),
     )
     train(
         recipe,
         load_tiles(oil, validation=False),
         ingredients,
         options.out,
-        validation=load_tiles(oil, validation=True)[::4] + synthetic_validation(ingredients, 40),
+        validation=load_tiles(oil, validation=True)[::12] + synthetic_validation(ingredients, 16),
         start=options.start,
+        every=options.every,
         report=_say,
     )
 

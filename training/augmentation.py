@@ -95,10 +95,12 @@ def _relit(rng: np.random.Generator, image: Image8) -> Image8:
     if rng.random() < 0.5:
         grey = out.mean(axis=2, keepdims=True)
         out = grey + (out - grey) * rng.uniform(0.3, 1.4)
+    if rng.random() < 0.12:
+        out[...] = out.mean(axis=2, keepdims=True)
     if rng.random() < 0.4:
         out = out * rng.uniform(0.88, 1.12, 3).astype(np.float32)
-    if rng.random() < 0.06:  # seldom: the colours of ground and wood tell a loss from a painted patch
+    if rng.random() < 0.03:  # seldom: the colours of ground and wood tell a loss from a painted patch
         out = out[..., rng.permutation(3)]
-    if rng.random() < 0.06:
+    if rng.random() < 0.03:
         out = 1 - out
     return (np.clip(out, 0, 1) * 255).astype(np.uint8)

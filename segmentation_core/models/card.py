@@ -47,6 +47,9 @@ def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> T
     return (images.float() - centre) / spread
 
 
+_MOST_PARTS = 99
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """A model card.
@@ -68,7 +71,9 @@ class ModelCard:
     temperature : float
         Divides the logits before the softmax.
     weights_sha256 : str
-        Of the weight file.
+        Of the weight file; of its parts joined in order, where there are several.
+    weights_parts : int
+        Files that the weights lie in.
     about : mapping
         Everything else of the JSON: metrics with protocol, data with licences, training, limits.
     """
@@ -82,6 +87,7 @@ class ModelCard:
     thresholds: Mapping[str, float]
     temperature: float
     weights_sha256: str
+    weights_parts: int
     about: Mapping[str, Any]
 
     def normalise(self, images: Tensor) -> Tensor:
@@ -115,6 +121,7 @@ def read_card(path: Path) -> ModelCard:
             thresholds={str(k): float(v) for k, v in data["thresholds"].items()},
             temperature=float(data["temperature"]),
             weights_sha256=str(data["weights"]["sha256"]),
+            weights_parts=int(data["weights"].get("parts", 1)),
             about=data,
         )
     except (ValueError, UnicodeDecodeError) as exc:
@@ -136,6 +143,8 @@ def _check(card: ModelCard, path: Path) -> None:
         )
     if set(card.thresholds) != set(codes) or not all(0 < t < 1 for t in card.thresholds.values()):
         raise ModelError("the card needs one threshold between 0 and 1 for every class", path=path)
+    if not 1 <= card.weights_parts <= _MOST_PARTS:
+        raise ModelError(f"weights in {card.weights_parts} parts are impossible", path=path)
     if not (math.isfinite(card.temperature) and card.temperature > 0):
         raise ModelError(f"a temperature of {card.temperature} is impossible", path=path)
     if len(card.mean) != 3 or len(card.std) != 3 or not all(s > 0 for s in card.std):

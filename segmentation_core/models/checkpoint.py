@@ -1,7 +1,8 @@
 """Checkpoints: safetensors weights with a model card beside them. Nothing is ever unpickled.
 
 Weights lie on disk in half precision; normalisation layers stay in float32, because their variances can
-leave the range of half precision (RECOGNITION, section 7).
+leave the range of half precision (RECOGNITION, section 7). Weights of more than 15 MiB lie in parts, each
+a safetensors file of its own: NAME.safetensors, NAME.2.safetensors, and so on; the card says how many.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from segmentation_core.models.registry import build
 if TYPE_CHECKING:
     from torch import device
 
-__all__ = ["LoadedModel", "load_checkpoint", "save_checkpoint"]
+__all__ = ["LoadedModel", "load_checkpoint", "save_checkpoint", "weight_files"]
+
+_PART_BYTES = 15 << 20
 
 _NORMALISATION = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 
@@ -79,11 +82,42 @@ def save_checkpoint(path: Path, network: nn.Module, card: Mapping[str, Any]) -> 
     for name, value in network.state_dict().items():
         halved = value.half() if value.is_floating_point() and name not in keep else value
         tensors[name] = halved.detach().cpu().contiguous()
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial)
-    os.replace(partial, path)
-    weights = {"file": path.name, "sha256": file_sha256(path), "bytes": path.stat().st_size}
+    parts = _in_parts(tensors)
+    files = weight_files(path, len(parts))
+    for file, part in zip(files, parts, strict=True):
+        partial = file.with_suffix(".partial")
+        save_file(part, partial)
+        os.replace(partial, file)
+    weights = {
+        "file": path.name,
+        "parts": len(files),
+        "sha256": file_sha256(*files),
+        "bytes": sum(file.stat().st_size for file in files),
+    }
     write_card(path.with_suffix(".json"), {**card, "weights": weights})
+
+
+def weight_files(path: Path, parts: int) -> list[Path]:
+    """Return the files of a model's weights, in order.
+
+    Examples
+    --------
+    >>> [file.name for file in weight_files(Path("res_unet.safetensors"), 3)]
+    ['res_unet.safetensors', 'res_unet.2.safetensors', 'res_unet.3.safetensors']
+    """
+    return [path, *(path.with_suffix(f".{k}.safetensors") for k in range(2, parts + 1))]
+
+
+def _in_parts(tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    parts: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for name, value in tensors.items():
+        if parts[-1] and size + value.nbytes > _PART_BYTES:
+            parts.append({})
+            size = 0
+        parts[-1][name] = value
+        size += value.nbytes
+    return parts
 
 
 def load_checkpoint(path: Path) -> LoadedModel:
@@ -106,7 +140,14 @@ def load_checkpoint(path: Path) -> LoadedModel:
         )
     tensors = _tensors(path)
     card = read_card(path.with_suffix(".json"))
-    if file_sha256(path) != card.weights_sha256:
+    files = weight_files(path, card.weights_parts)
+    for file in files[1:]:
+        if not file.is_file():
+            raise ModelError(
+                f"a part of the model {card.name} is missing", path=file, remedy="Get the model again"
+            )
+        tensors |= _tensors(file)
+    if file_sha256(*files) != card.weights_sha256:
         raise ModelError(
             "the weights are not those the card describes (checksum differs)",
             path=path,

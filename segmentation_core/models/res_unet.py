@@ -5,6 +5,8 @@ Source: DESIGN section 7; RECOGNITION sections 6, 7 and 9. Parameters at three c
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from segmentation_core.models.decoder import Decoder, StemSkip, pad_to_stride
@@ -12,6 +14,7 @@ from segmentation_core.models.torchvision_compat import import_torchvision_model
 
 __all__ = ["ResUNet", "ResUNetLite"]
 
+_V1_EPSILON = 1.001e-5
 _RES_CHANNELS = (128, 128, 64, 64, 32)
 _LITE_CHANNELS = (256, 128, 64, 32, 16)
 # Last MobileNetV2 block before each reduction: strides 2, 4, 8, 16, 32.
@@ -22,8 +25,20 @@ _LITE_TAPS = (1, 3, 6, 13, 18)
 _LITE_LOCAL = (8, 9, 10, 11, 12, 13, 15, 16, 17)
 
 
+def _as_version_1(backbone: Any) -> None:  # torchvision is untyped
+    for stage in (backbone.layer2, backbone.layer3, backbone.layer4):
+        first = stage[0]
+        first.conv1.stride, first.conv2.stride = (2, 2), (1, 1)
+    for module in backbone.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = _V1_EPSILON
+
+
 class ResUNet(nn.Module):
-    """ResNet-50 v1.5 encoder (torchvision) with the light decoder.
+    """ResNet-50 v1 encoder (torchvision's, with the strides of v1) with the light decoder.
+
+    The pre-trained stages that may be shipped are those of the original ResNet-50: its blocks halve the
+    resolution in their first 1x1 convolution, not in the 3x3, and its BatchNorm has another epsilon.
 
     Parameters
     ----------
@@ -34,6 +49,7 @@ class ResUNet(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         backbone = import_torchvision_models().resnet50(weights=None)
+        _as_version_1(backbone)
         self.stem = StemSkip()
         self.conv1, self.bn1, self.relu, self.maxpool = (
             backbone.conv1,

@@ -1,7 +1,7 @@
 """The model store: models that ship with the package, and those the user added.
 
-A model is two files, ``NAME.safetensors`` and ``NAME.json``. Added ones live in a folder of the user's,
-``CRAQUELURE_HOME`` or the platform's place for application data.
+A model is its card ``NAME.json`` and its weights ``NAME.safetensors``, which may have further parts. Added
+ones live in a folder of the user's, ``CRAQUELURE_HOME`` or the platform's place for application data.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from segmentation_core.errors import ModelError
 from segmentation_core.models.card import ModelCard, read_card
-from segmentation_core.models.checkpoint import LoadedModel, load_checkpoint
+from segmentation_core.models.checkpoint import LoadedModel, load_checkpoint, weight_files
 from segmentation_core.models.registry import ARCHITECTURES
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
 
 _SHIPPED = Path(__file__).parent / "weights"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_PART = re.compile(r"\.\d+\.safetensors$")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def list_models() -> tuple[StoredModel, ...]:
     models: dict[str, StoredModel] = {}
     for folder, shipped in ((_SHIPPED, True), (user_folder(), False)):
         for path in sorted(folder.glob("*.safetensors")):
+            if _PART.search(path.name) and not path.with_suffix(".json").exists():
+                continue
             model = StoredModel(read_card(path.with_suffix(".json")), path, shipped)
             models.setdefault(model.name, model)
     return tuple(models[name] for name in sorted(models))
@@ -130,11 +133,17 @@ def add_model(path: Path) -> StoredModel:
         )
     folder = user_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    for suffix in (".json", ".safetensors"):  # the weights last: they make the model visible
-        partial = folder / f"{name}{suffix}.partial"
-        shutil.copyfile(path.with_suffix(suffix), partial)
-        os.replace(partial, folder / f"{name}{suffix}")
-    return StoredModel(model.card, folder / f"{name}.safetensors", shipped=False)
+    target = folder / f"{name}.safetensors"
+    parts = model.card.weights_parts
+    pairs = [
+        (path.with_suffix(".json"), target.with_suffix(".json")),
+        *zip(reversed(weight_files(path, parts)), reversed(weight_files(target, parts)), strict=True),
+    ]
+    for source, copy in pairs:  # the first part of the weights last: it makes the model visible
+        partial = copy.with_suffix(".partial")
+        shutil.copyfile(source, partial)
+        os.replace(partial, copy)
+    return StoredModel(model.card, target, shipped=False)
 
 
 def remove_model(name: str) -> StoredModel:
@@ -154,6 +163,7 @@ def remove_model(name: str) -> StoredModel:
         )
     if model.shipped:
         raise ModelError(f"{name} ships with Craquelure and stays", path=model.path)
-    model.path.unlink()
+    for file in weight_files(model.path, model.card.weights_parts):
+        file.unlink()
     model.path.with_suffix(".json").unlink()
     return model

@@ -51,6 +51,12 @@ def photograph(rng: np.random.Generator, picture: Picture) -> NDArray[np.uint8]:
         sigma = rng.uniform(0.5, 8)
         noise = rng.standard_normal((size_px, size_px, 3 if rng.random() < 0.5 else 1), dtype=np.float32)
         out = out + sigma * noise
+    if rng.random() < 0.12:
+        # The grain of film, paper or a coarse ground: correlated over a pixel or two, and strong.
+        grain = ndimage.gaussian_filter(
+            rng.standard_normal((size_px, size_px), dtype=np.float32), rng.uniform(0.6, 1.6)
+        )
+        out = out + (rng.uniform(6, 30) / grain.std() * grain)[..., None]
     if rng.random() < 0.15:
         out = out + rng.uniform(0.3, 1.5) * (out - ndimage.gaussian_filter(out, (1.2, 1.2, 0)))
     stored = np.clip(out, 0, 255).astype(np.uint8)

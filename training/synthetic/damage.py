@@ -20,11 +20,13 @@ _FAINTEST = 11.0
 _DARK = 75.0
 """Mean grey level below which cracks are mostly lighter than the paint."""
 
+# Earth colours come more often than near-whites, which a painted petal can share.
 _GROUNDS = np.array(
     [(214, 200, 172), (228, 220, 204), (196, 170, 130), (150, 118, 84), (112, 84, 60), (170, 160, 150),
      (130, 60, 44), (86, 74, 66), (205, 190, 160)],
     np.float32,
 )  # fmt: skip
+_GROUND_SHARES = np.array([0.1, 0.04, 0.2, 0.18, 0.14, 0.14, 0.05, 0.1, 0.05])
 
 
 def add_craquelure(
@@ -47,7 +49,7 @@ def add_craquelure(
     coverage = np.zeros((size_px, size_px), np.float32)
     if rng.random() < 0.8:
         cell = float(np.exp(rng.uniform(np.log(14), np.log(120))))
-        top = min(rng.uniform(1.2, 6), max(cell / 7, 1.4))
+        top = min(rng.uniform(1.2, 8), max(cell / 7, 1.4))
         networks.append(cell_network(rng, size_px, cell, (0.7, top), rng.uniform(0.5, 1)))
         if cell > 40 and rng.random() < 0.5:
             small = cell / rng.uniform(2, 4)
@@ -64,7 +66,7 @@ def add_craquelure(
         coverage = np.maximum(coverage, layer)
     if not networks or rng.random() < 0.4:
         count = int(rng.integers(1, 9))
-        coverage = np.maximum(coverage, wandering_cracks(rng, size_px, count, (0.7, rng.uniform(1.2, 5))))
+        coverage = np.maximum(coverage, wandering_cracks(rng, size_px, count, (0.8, rng.uniform(1.2, 6))))
     cracked = _render_cracks(rng, picture, coverage)
     crack = (coverage >= 0.5) & _visible(picture, cracked, coverage >= 0.5, reach_px=2.0)
     unsure = (coverage >= 0.2) & ~crack
@@ -136,12 +138,12 @@ def _loss_mask(rng: np.random.Generator, size_px: int, networks: list[CellNetwor
 
 def _ground(rng: np.random.Generator, size_px: int, picture: Picture) -> Picture:
     """Return what a loss exposes: plaster, wood with grain, or an older layer; unlike the paint around."""
-    colour = _GROUNDS[rng.integers(len(_GROUNDS))] + rng.normal(0, 12, 3)
+    colour = _GROUNDS[rng.choice(len(_GROUNDS), p=_GROUND_SHARES)] + rng.normal(0, 12, 3)
     if np.abs(colour - picture.mean(axis=(0, 1))).mean() < 25:
         colour = colour + (60 if colour.mean() < 128 else -60)
     ground: Picture = np.broadcast_to(colour, (size_px, size_px, 3)).astype(np.float32)
     mottling = fractal(rng, size_px, rng.uniform(4, 50), 5)[..., None] - 0.5
-    ground = ground * (1 + rng.uniform(0.05, 0.5) * mottling)
+    ground = ground * (1 + rng.uniform(0.12, 0.55) * mottling)
     if rng.random() < 0.5:
         ground = ground + rng.uniform(2, 30) * brush_texture(rng, size_px)[..., None]
     if rng.random() < 0.3:

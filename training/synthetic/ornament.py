@@ -248,11 +248,17 @@ def _surface(rng: np.random.Generator, picture: Picture) -> Picture:
     if rng.random() < 0.7:
         out = out + rng.uniform(0, 7) * brush_texture(rng, size_px)[..., None]
     out = out * (1 + rng.uniform(0, 0.3) * (fractal(rng, size_px, rng.uniform(4, 60)) - 0.5)[..., None])
+    if rng.random() < 0.2:
+        # Thin, not gone: what is worn through to the ground is a loss, and labelled as one.
+        worn = np.clip(fractal(rng, size_px, rng.uniform(5, 40), 5) * 4 - rng.uniform(2, 3.4), 0, 1)
+        worn = rng.uniform(0.1, 0.35) * worn[..., None]
+        out = out * (1 - worn) + _pigment(rng) * worn
     if rng.random() < 0.3:
-        worn = np.clip(fractal(rng, size_px, rng.uniform(5, 40), 5) * 4 - rng.uniform(2, 3.4), 0, 1)[
-            ..., None
-        ]
-        out = out * (1 - 0.5 * worn) + _pigment(rng) * 0.5 * worn
+        # Raised lines (gilding over a ridge of gesso) catch the light on one side.
+        light = rng.uniform(0, 2 * np.pi)
+        height = ndimage.gaussian_filter(out.mean(axis=2), rng.uniform(0.6, 1.6))
+        slope = np.sin(light) * np.gradient(height, axis=0) + np.cos(light) * np.gradient(height, axis=1)
+        out = out * (1 + np.clip(rng.uniform(0.004, 0.02) * slope, -0.4, 0.5)[..., None])
     if rng.random() < 0.3:
         grime = smooth_field(rng, size_px, rng.uniform(40, 150))[..., None]
         out = out * (1 - rng.uniform(0, 0.4) * grime)

@@ -42,3 +42,14 @@ def checkpoint(tmp_path: Path, lite: torch.nn.Module, card_data: dict[str, Any])
     path.parent.mkdir()
     save_checkpoint(path, lite, card_data)
     return path
+
+
+@pytest.fixture
+def in_parts(
+    tmp_path: Path, lite: torch.nn.Module, card_data: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    monkeypatch.setattr("segmentation_core.models.checkpoint._PART_BYTES", 4 << 20)
+    path = tmp_path / "parts" / "little.safetensors"
+    path.parent.mkdir()
+    save_checkpoint(path, lite, card_data)
+    return path

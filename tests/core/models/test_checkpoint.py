@@ -46,6 +46,31 @@ def test_normalise_scales_from_bytes(checkpoint: Path) -> None:
     assert torch.allclose(load_checkpoint(checkpoint).card.normalise(picture), expected, atol=1e-6)
 
 
+def test_large_weights_lie_in_parts_and_load_as_one(in_parts: Path, lite: torch.nn.Module) -> None:
+    files = sorted(in_parts.parent.glob("*.safetensors"))
+    assert len(files) > 2
+    assert all(file.stat().st_size < 7e6 for file in files)  # the largest tensor alone has 6.3 MB
+    loaded = load_checkpoint(in_parts)
+    assert loaded.card.weights_parts == len(files)
+    expected = lite.state_dict()
+    for name, value in loaded.network.state_dict().items():
+        assert torch.allclose(value, expected[name], atol=1e-3), name
+
+
+def test_a_missing_part_is_named(in_parts: Path) -> None:
+    in_parts.with_suffix(".3.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"part of the model little is missing: .*little\.3\.safetensors"):
+        load_checkpoint(in_parts)
+
+
+def test_a_changed_part_is_refused(in_parts: Path) -> None:
+    part = in_parts.with_suffix(".2.safetensors")
+    tensors = load_file(part)
+    save_file({name: value + 1 for name, value in tensors.items()}, part)
+    with pytest.raises(ModelError, match="checksum differs"):
+        load_checkpoint(in_parts)
+
+
 class Trap:
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return Path.touch, (Path("craquelure-was-unpickled"),)
@@ -96,6 +121,8 @@ def test_shapes_that_do_not_fit_are_named(
         ({"thresholds": {"craquelure": 0.4}}, "one threshold"),
         ({"thresholds": {"craquelure": 0.4, "paint_loss": 1.5}}, "one threshold"),
         ({"temperature": 0}, "temperature"),
+        ({"weights": {"sha256": "0", "parts": 0}}, "0 parts"),
+        ({"weights": {"sha256": "0", "parts": 10**9}}, "1000000000 parts"),
         ({"temperature": float("nan")}, "temperature"),
         ({"crack_width_px": [1]}, "lacks a field"),
         ({"mlm:input": []}, "lacks a field"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,9 +54,29 @@ def test_a_shipped_model_stays(home: Path) -> None:
     assert load_model("res_unet_lite").card.architecture == "res_unet_lite"
 
 
-def test_the_default_is_res_unet_where_its_weights_are(home: Path, checkpoint: Path) -> None:
-    assert default_name(list_models()) == load_model(None).name == "res_unet_lite"
+def test_the_default_is_res_unet_where_its_weights_are(
+    home: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     card = checkpoint.with_suffix(".json")
-    card.write_text(json.dumps({**json.loads(card.read_text()), "mlm:name": "res_unet"}))
+
+    def rename(name: str) -> None:
+        card.write_text(json.dumps({**json.loads(card.read_text()), "mlm:name": name}))
+
+    shipped = checkpoint.parent.parent / "shipped"
+    monkeypatch.setattr("segmentation_core.models.store._SHIPPED", shipped)
+    rename("res_unet_lite")
+    shutil.copytree(checkpoint.parent, shipped)
+    assert default_name(list_models()) == load_model(None).name == "res_unet_lite"
+    rename("res_unet")
     add_model(checkpoint)
     assert default_name(list_models()) == load_model(None).name == "res_unet"
+
+
+def test_weights_in_parts_are_added_and_removed_whole(home: Path, in_parts: Path) -> None:
+    before = len(list_models())
+    added = add_model(in_parts)
+    assert len(list_models()) == before + 1
+    assert len(list((home / "models").glob("little*.safetensors"))) == added.card.weights_parts > 2
+    assert load_model("little").sha256 == added.card.weights_sha256
+    remove_model("little")
+    assert list((home / "models").iterdir()) == []
