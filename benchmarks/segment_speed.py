@@ -35,7 +35,7 @@ BARE = """
 import json, sys, time
 import numpy as np
 import torch
-from segmentation_core.inference.device import choose_device, use_all_cores
+from segmentation_core.inference.device import choose_device
 from segmentation_core.inference.network import prepared
 from segmentation_core.inference.settings import SegmentSettings, plan_run
 from segmentation_core.models import load_model
@@ -43,7 +43,7 @@ from segmentation_core.raster.orthophoto import open_orthophoto
 
 photo, _, model, kind = sys.argv[1:]
 device, loaded = choose_device(kind), load_model(model)
-use_all_cores()
+
 with open_orthophoto(photo) as source:
     plan = plan_run(SegmentSettings(), device, source.grid.height, source.grid.width)
     network = prepared(loaded.network, device, use_bfloat16=plan.use_bfloat16)

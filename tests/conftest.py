@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# As the command line does, before torch is imported: threads that spin while they wait slow a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

@@ -13,12 +13,14 @@ import torch
 
 from segmentation_core.errors import ParameterError
 
-__all__ = ["DEVICE_KINDS", "Device", "DeviceReport", "choose_device", "describe_devices", "use_all_cores"]
+__all__ = ["DEVICE_KINDS", "Device", "DeviceReport", "choose_device", "default_threads", "describe_devices"]
 
 DEVICE_KINDS = ("auto", "cpu", "cuda", "mps")
 """What a user can ask for."""
 
 _BFLOAT16_CAPABILITY = (8, 0)
+_TORCH_THREADS = torch.get_num_threads()
+"""As torch counted them when it was loaded: a run may change the number later."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +100,16 @@ def describe_devices() -> tuple[DeviceReport, ...]:
     return tuple(_report(kind) for kind in DEVICE_KINDS if kind != "auto")
 
 
-def use_all_cores() -> int:
-    """Let torch use the processor cores that this process may use; return how many.
+def default_threads() -> int:
+    """Return how many threads torch should compute with: one per processor core that this process may use.
 
     torch counts the machine's cores, not those that a scheduler or container allows. What a user set in
     OMP_NUM_THREADS stays.
     """
+    if "OMP_NUM_THREADS" in os.environ:
+        return _TORCH_THREADS
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > allowed:
-        torch.set_num_threads(allowed)
-    return torch.get_num_threads()
+    return min(_TORCH_THREADS, allowed)
 
 
 def _as_device(report: DeviceReport, notes: tuple[str, ...] = ()) -> Device:

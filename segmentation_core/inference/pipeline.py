@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +82,7 @@ def probability_blocks(
     classes: int,
     first_row: int = 0,
     readers: int = 1,
+    folder: Path | None = None,
 ) -> Generator[Block, None, None]:
     """Compute probabilities block by block, before quantisation.
 
@@ -98,6 +100,8 @@ def probability_blocks(
         Row of tiles to continue from.
     readers : int
         Reader threads; the result does not depend on it.
+    folder : Path or None
+        Where what overlaps waits (see `Blender`).
 
     Yields
     ------
@@ -109,10 +113,12 @@ def probability_blocks(
     Memory: `Blender`'s, plus ``3 tile_px**2`` bytes for each of ``2 batch + readers`` tiles read ahead,
     plus what the network takes for one batch.
     """
-    blender = Blender(tiles, classes)
     start = tiles.first_row_reaching(first_row)
     waiting: tuple[list[_Tile], Launched | None] = ([], None)
-    with ThreadPoolExecutor(readers, thread_name_prefix="reader") as pool:
+    with (
+        Blender(tiles, classes, folder) as blender,
+        ThreadPoolExecutor(readers, thread_name_prefix="reader") as pool,
+    ):
         try:
             for group in _groups(
                 _read_ahead(pool, picture, tiles, start, predictor, readers), predictor, tiles

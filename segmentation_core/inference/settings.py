@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from segmentation_core.inference.device import Device
+from segmentation_core.errors import ParameterError
+from segmentation_core.inference.device import Device, default_threads
 from segmentation_core.inference.network import batch_for_memory
 from segmentation_core.raster.tiles import TileGrid, tile_grid
 
@@ -33,6 +34,10 @@ class SegmentSettings:
         By default where the device computes in it.
     readers : int or None
         Reader threads. The result does not depend on it.
+    threads : int or None
+        Threads that the network computes with; by default one per core. The last bits of float32 depend on
+        it: torch takes other kernels for 1x1 convolutions with one thread than with several. So it is
+        recorded, and a continued run keeps the number that it began with.
     """
 
     tile_px: int | None = None
@@ -40,6 +45,7 @@ class SegmentSettings:
     batch: int | None = None
     use_bfloat16: bool | None = None
     readers: int | None = None
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class RunPlan:
     batch: int
     use_bfloat16: bool
     readers: int
+    threads: int
 
 
 def plan_run(settings: SegmentSettings, device: Device, height: int, width: int) -> RunPlan:
@@ -69,8 +76,10 @@ def plan_run(settings: SegmentSettings, device: Device, height: int, width: int)
     Raises
     ------
     ParameterError
-        An impossible tile or overlap.
+        An impossible tile, overlap or number of threads.
     """
+    if settings.threads is not None and settings.threads < 1:
+        raise ParameterError(f"{settings.threads} threads are impossible", remedy="Use 1 or more")
     tile_px = settings.tile_px or _TILE_PX
     tiles = tile_grid(height, width, tile_px, settings.overlap)
     # One thread decodes faster than a processor predicts; a GPU takes what several can decode.
@@ -82,4 +91,5 @@ def plan_run(settings: SegmentSettings, device: Device, height: int, width: int)
         batch_for_memory(device, tiles.tile_shape) if settings.batch is None else settings.batch,
         device.has_bfloat16 if settings.use_bfloat16 is None else settings.use_bfloat16,
         settings.readers or readers,
+        settings.threads or default_threads(),
     )

@@ -23,7 +23,7 @@ __all__ = ["WorkFolder", "open_work_folder"]
 
 _NAME = ".segment"
 _STATE = "state.json"
-_PIECE_TILES = 16
+_PIECE_TILES = 4
 """Tiles side by side in one piece: bounds the memory of a piece on wide rasters."""
 
 
@@ -39,6 +39,8 @@ class WorkFolder:
         The run's tiles.
     batch : int
         Batch size of the run that began it: the same batches give the same bits.
+    threads : int
+        Threads that the network computed with in that run, for the same reason.
     note : str or None
         What the user should be told about an earlier run.
     """
@@ -46,6 +48,7 @@ class WorkFolder:
     path: Path
     tiles: TileGrid
     batch: int
+    threads: int
     note: str | None
 
     def pieces(self, kind: str, row: int) -> tuple[Piece, ...]:
@@ -89,7 +92,9 @@ class WorkFolder:
         shutil.rmtree(self.path)
 
 
-def open_work_folder(out_dir: Path, fingerprint: dict[str, Any], tiles: TileGrid, batch: int) -> WorkFolder:
+def open_work_folder(
+    out_dir: Path, fingerprint: dict[str, Any], tiles: TileGrid, *, batch: int, threads: int
+) -> WorkFolder:
     """Open the work folder of an unfinished identical run, or begin a new one.
 
     Parameters
@@ -100,8 +105,8 @@ def open_work_folder(out_dir: Path, fingerprint: dict[str, Any], tiles: TileGrid
         Everything that the result depends on, as JSON.
     tiles : TileGrid
         The run's tiles.
-    batch : int
-        Batch size for a new run.
+    batch, threads : int
+        Batch size and threads for a new run; an unfinished one keeps its own.
 
     Raises
     ------
@@ -113,19 +118,20 @@ def open_work_folder(out_dir: Path, fingerprint: dict[str, Any], tiles: TileGrid
     folder = out_dir / _NAME
     earlier = _state(folder)
     if earlier is not None and earlier.get("fingerprint") == _as_json(fingerprint):
-        return WorkFolder(folder, tiles, int(earlier["batch"]), "continued an unfinished run")
-    note = None
+        note = "continued an unfinished run"
+        return WorkFolder(folder, tiles, earlier["batch"], earlier["threads"], note)
+    discarded = None
     try:
         if folder.exists():
-            note = "an unfinished run with other inputs, model or settings was discarded"
+            discarded = "an unfinished run with other inputs, model or settings was discarded"
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
     except OSError as exc:
         raise RasterError(
             f"the output folder cannot be made ({exc.strerror})", path=out_dir, remedy="Choose another folder"
         ) from exc
-    work = WorkFolder(folder, tiles, batch, note)
-    state = {"fingerprint": fingerprint, "batch": batch}
+    work = WorkFolder(folder, tiles, batch, threads, discarded)
+    state = {"fingerprint": fingerprint, "batch": batch, "threads": threads}
     write_durably(folder / _STATE, json.dumps(state, indent=1).encode())
     return work
 
@@ -136,7 +142,9 @@ def _state(folder: Path) -> dict[str, Any] | None:
         state = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # none there, or not ours: begin anew
         return None
-    return state if isinstance(state, dict) and isinstance(state.get("batch"), int) else None
+    if not isinstance(state, dict) or not all(isinstance(state.get(k), int) for k in ("batch", "threads")):
+        return None
+    return state
 
 
 def _as_json(value: Any) -> Any:

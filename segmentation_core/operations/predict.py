@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from segmentation_core import __version__
 from segmentation_core.errors import ParameterError, RasterError
-from segmentation_core.inference.device import choose_device, use_all_cores
+from segmentation_core.inference.device import choose_device
 from segmentation_core.inference.network import Predictor
 from segmentation_core.inference.pipeline import Picture, probability_blocks
 from segmentation_core.inference.settings import SegmentSettings, plan_run
@@ -83,8 +84,8 @@ def predict(
     for number, photo in enumerate(photos):
         progress("check", number, len(photos), "photos")
         _read_photo(photo)
-    use_all_cores()
     plan = plan_run(SegmentSettings(), chosen, _TYPICAL_SIDE_PX, _TYPICAL_SIDE_PX)
+    torch.set_num_threads(plan.threads)
     predictor = Predictor(
         loaded.network, loaded.card, chosen, batch=plan.batch, use_bfloat16=plan.use_bfloat16
     )
@@ -111,6 +112,7 @@ def predict(
             "thresholds": dict(loaded.card.thresholds),
         },
         "device": {"kind": chosen.kind, "name": chosen.name},
+        "parameters": {"threads": plan.threads, "batch": predictor.batch, "bfloat16": plan.use_bfloat16},
         "versions": {"craquelure": __version__},
         "notes": list(chosen.notes),
     }

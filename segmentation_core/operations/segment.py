@@ -21,7 +21,7 @@ import rasterio
 import torch
 
 from segmentation_core import __version__
-from segmentation_core.inference.device import Device, choose_device, use_all_cores
+from segmentation_core.inference.device import Device, choose_device
 from segmentation_core.inference.network import Predictor
 from segmentation_core.inference.pipeline import Picture, probability_blocks
 from segmentation_core.inference.settings import RunPlan, SegmentSettings, plan_run
@@ -121,14 +121,16 @@ def segment(  # noqa: PLR0913 - the command's own parameters
     Notes
     -----
     Memory beyond torch's own: the network's activations for one batch; the tiles read ahead (see
-    `probability_blocks`); ``4 K overlap_px`` bytes per column of the raster (see `Blender`); GDAL's block
-    cache, 64 MB to 256 MB (see `_block_cache_bytes`); two pieces (see `PieceWriter`).
+    `probability_blocks`); one tile in float32 (see `Blender`); two pieces (see `PieceWriter`); GDAL's block
+    cache, 64 MB, and more only where the file can be read by whole rows alone (see `_block_cache_bytes`).
     """
     started, began = datetime.now(timezone.utc), time.perf_counter()
     out = Path(out_dir)
     with open_orthophoto(orthophoto, gsd_mm=gsd_mm, working_gsd_mm=working_gsd_mm) as photo:
         run = _resolve(photo, model, device, inside, settings or SegmentSettings())
-        work = open_work_folder(out, run.fingerprint, run.plan.tiles, run.plan.batch)
+        work = open_work_folder(
+            out, run.fingerprint, run.plan.tiles, batch=run.plan.batch, threads=run.plan.threads
+        )
         with rasterio.Env(GDAL_CACHEMAX=_block_cache_bytes(run)):
             prepared = time.perf_counter()
             batch = _predict(run, work, progress)
@@ -169,6 +171,7 @@ def _resolve(
             "tile_px": plan.tile_px,
             "overlap": plan.overlap,
             "batch": settings.batch,
+            "threads": settings.threads,
             "bfloat16": plan.use_bfloat16,
             "value_bits": photo.layout.bits,
             "inside_sha256": None if inside is None else hashlib.sha256(inside.wkb).hexdigest(),
@@ -195,7 +198,7 @@ def _predict(run: _Run, work: WorkFolder, progress: Progress) -> int:
     progress("segment", done, total, "Mpx")
     if first == tiles.rows:
         return work.batch
-    use_all_cores()
+    torch.set_num_threads(work.threads)
     predictor = Predictor(
         run.model.network,
         run.model.card,
@@ -205,7 +208,13 @@ def _predict(run: _Run, work: WorkFolder, progress: Progress) -> int:
     )
     picture = Picture(run.photo.read, None if run.area is None else run.area.mask)
     blocks = probability_blocks(
-        picture, tiles, predictor, classes=len(codes), first_row=first, readers=run.plan.readers
+        picture,
+        tiles,
+        predictor,
+        classes=len(codes),
+        first_row=first,
+        readers=run.plan.readers,
+        folder=work.path,
     )
     with PieceWriter(work, run.model.card.thresholds) as writer, closing(blocks):
         for block in blocks:
@@ -258,6 +267,7 @@ def _record(
         "parameters": {
             **run.fingerprint["parameters"],
             "batch": batch,
+            "threads": work.threads,
             "readers": run.plan.readers,
             "working_gsd_factor": run.photo.factor,
         },
@@ -279,11 +289,14 @@ def _grid_record(grid: Grid) -> dict[str, Any]:
 
 
 def _block_cache_bytes(run: _Run) -> int:
-    """Return GDAL's block cache: the native rows that a row of tiles and one row of blocks touch.
+    """Return GDAL's block cache.
 
-    Each block is then decoded once for a row of tiles, even where a file's blocks are whole rows. Between
-    64 MB and 256 MB; above that, blocks are decoded again instead.
+    Of a file in blocks, a tile and its neighbour share a few: 64 MB hold them. Of a file in whole rows, the
+    cache holds those that a row of tiles touches, so that each is decoded once for it: 64 MB to 256 MB; above
+    that, rows are decoded again instead.
     """
+    if not run.photo.is_stored_by_rows:
+        return _SMALLEST_CACHE_BYTES
     layout = run.photo.layout
     bytes_per_px = (len(layout.colour) + (layout.alpha is not None)) * (2 if layout.bits > 8 else 1)
     rows = run.plan.tiles.tile_shape[0] * run.photo.factor + _BLOCK_ROWS_PX

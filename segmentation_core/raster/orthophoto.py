@@ -71,6 +71,8 @@ class Orthophoto:
         Everything that the pixels come from (a mosaic's parts, a mask beside the file), the file first.
     notes : tuple of str
         What the user should be told.
+    is_stored_by_rows : bool
+        A window cannot be read without the whole rows that it touches, or, of a mosaic, nobody knows.
     """
 
     path: Path
@@ -80,6 +82,7 @@ class Orthophoto:
     layout: BandLayout
     files: tuple[Path, ...]
     notes: tuple[str, ...]
+    is_stored_by_rows: bool
     _datasets: _Datasets = field(repr=False)
 
     def read(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -188,7 +191,12 @@ def open_orthophoto(
     if factor < 1 + _SAME_GSD:
         factor = 1.0
     grid = native if factor == 1 else native.coarsened(factor)
-    return Orthophoto(path, native, grid, factor, layout, files, notes, datasets)
+    return Orthophoto(path, native, grid, factor, layout, files, notes, _stored_by_rows(dataset), datasets)
+
+
+def _stored_by_rows(dataset: DatasetReader) -> bool:
+    _, block_width = dataset.block_shapes[0]
+    return bool(block_width >= dataset.width or dataset.driver == "VRT")
 
 
 def _files(path: Path, dataset: DatasetReader) -> tuple[Path, ...]:

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,8 @@ from segmentation_core.errors import ParameterError
 from segmentation_core.inference.device import (
     Device,
     choose_device,
+    default_threads,
     describe_devices,
-    use_all_cores,
 )
 from segmentation_core.inference.network import Predictor, batch_for_memory, folded
 from segmentation_core.inference.settings import SegmentSettings, plan_run
@@ -175,4 +177,4 @@ def test_unknown_device():
 
 
 def test_threads_stay_within_what_is_allowed():
-    assert use_all_cores() >= 1
+    assert 1 <= default_threads() <= (os.cpu_count() or 1)

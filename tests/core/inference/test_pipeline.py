@@ -1,4 +1,6 @@
+import itertools
 import threading
+import tracemalloc
 from contextlib import closing
 
 import numpy as np
@@ -206,12 +208,11 @@ class CountingPredictor(Predictor):
 def test_blending_is_the_weighted_sum(height, width, overlap, skip_seed):
     tiles = tile_grid(height, width, 64, overlap)
     rng = np.random.default_rng(skip_seed)
-    blender = Blender(tiles, 2)
     end = tiles.tile(tiles.rows - 1, tiles.cols - 1)
     expected = np.zeros((2, end.row_end, end.col_end))
     got = np.zeros((2, height, width), dtype=np.float32)
-    for row in range(tiles.rows):
-        for col in range(tiles.cols):
+    with Blender(tiles, 2) as blender:
+        for row, col in itertools.product(range(tiles.rows), range(tiles.cols)):
             tile, core = tiles.tile(row, col), tiles.core(row, col)
             values = (
                 rng.random((2, tile.height, tile.width), dtype=np.float32) if rng.random() < 0.8 else None
@@ -221,3 +222,18 @@ def test_blending_is_the_weighted_sum(height, width, overlap, skip_seed):
                 expected[:, tile.row_off : tile.row_end, tile.col_off : tile.col_end] += weighted
             got[:, core.row_off : core.row_end, core.col_off : core.col_end] = blender.add(row, col, values)
     np.testing.assert_allclose(got, expected[:, :height, :width], atol=1e-6)
+
+
+def test_blending_takes_no_more_memory_on_a_wider_raster():
+    peaks = []
+    for width in (2_000, 20_000):
+        tiles = tile_grid(700, width, 256, 0.25)
+        tile = np.ones((2, 256, 256), dtype=np.float32)
+        tracemalloc.start()
+        with Blender(tiles, 2) as blender:
+            for row, col in itertools.product(range(tiles.rows), range(tiles.cols)):
+                done = blender.add(row, col, tile)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        np.testing.assert_allclose(done, 1, atol=1e-6)
+    assert peaks[1] < 1.1 * peaks[0]

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,15 +97,15 @@ def command(photo, out, model, limit=0):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
-def test_a_killed_run_is_continued(photo, whole, checkpoint, tmp_path):
+def test_a_killed_run_is_continued_with_the_threads_it_began_with(photo, checkpoint, tmp_path):
     out = tmp_path / "out"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
         command(photo, out, checkpoint),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=one_thread,
     ) as process:
         # It waits after every line. With three of four rows told, the first is on disk: the writer keeps
         # no more than one waiting.
@@ -117,7 +118,9 @@ def test_a_killed_run_is_continued(photo, whole, checkpoint, tmp_path):
     assert not (out / "probability.tif").exists()
     result = segment(photo, out, model=checkpoint, device="cpu", settings=SMALL)
     assert "continued an unfinished run" in result.run["notes"]
-    assert_same_bits(result, whole)
+    assert result.run["parameters"]["threads"] == 1
+    alone = replace(SMALL, threads=1)
+    assert_same_bits(result, segment(photo, tmp_path / "w", model=checkpoint, device="cpu", settings=alone))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a limit on file sizes")
@@ -131,7 +134,6 @@ def test_a_full_disk_is_an_error_and_the_work_is_kept(photo, whole, checkpoint, 
         text=True,
         check=True,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert run.stdout.splitlines()[-1].startswith("DiskFullError the disk or the quota is full")
     assert (out / ".segment" / "state.json").exists()
