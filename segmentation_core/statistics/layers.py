@@ -22,6 +22,9 @@ _KEY_SHIFT = 44
 Placed = Callable[[str, FeatureChunk, NDArray[np.int64]], None]
 """Receives a layer's name, a chunk, and per feature the region that holds most of it (-1: none)."""
 
+Left = Callable[[NDArray[np.object_], NDArray[np.int64], Parts, Regions], Parts]
+"""Crack areas, their connected cracks, their parts in regions: to what counts of the parts."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -36,12 +39,15 @@ class Selection:
         Fill its placeholders.
     raster_key : int
         Tells apart rasters whose connected cracks are numbered alike.
+    left : callable or None
+        What counts of crack areas; None for all.
     """
 
     connection: sqlite3.Connection
     where: str = "1"
     parameters: Sequence[Any] = ()
     raster_key: int = 0
+    left: Left | None = None
 
     def stream(self, table: str, *columns: str) -> Any:
         """Yield the chunks of a layer."""
@@ -75,9 +81,12 @@ def tally_layers(
         parts = regions.areas_of(chunk.geometries)
         tally.add_losses(parts, chunk.fids, metres_per_unit)
         _tell(placed, "loss_polygon", chunk, parts)
-    for chunk in selection.stream("crack_area"):
+    for chunk in selection.stream("crack_area", "comp_id"):
         parts = regions.areas_of(chunk.geometries)
-        tally.add_areas(parts, metres_per_unit)
+        counted = parts
+        if selection.left is not None:
+            counted = selection.left(chunk.geometries, chunk.column(0), parts, regions)
+        tally.add_areas(counted, metres_per_unit)
         _tell(placed, "crack_area", chunk, parts)
     for chunk in selection.stream("crack_line", "comp_id"):
         parts = regions.lengths_of(chunk.geometries)

@@ -101,6 +101,8 @@ def write_features(book: Book, target: Target, vectors: VectorFile, progress: Pr
         nodes = _NodeCensus()
         for chunk, drop in _judged(vectors, table, kept, target, orphaned):
             nodes.add(table, chunk, drop)
+            if table == "crack_line":
+                _relink(book, kept, chunk, drop)
             _insert(book, table, target, chunk, ~drop)
             counts.added[table] += int((~drop).sum())
             counts.dropped[table] += int(drop.sum())
@@ -115,7 +117,7 @@ def write_features(book: Book, target: Target, vectors: VectorFile, progress: Pr
 class _Kept:
     """Features that a person touched, and the ground they hold."""
 
-    uids: frozenset[str]
+    uids: tuple[str, ...]
     ground: NDArray[np.object_]
     tree: shapely.STRtree
     size: Callable[[Any], Any]
@@ -137,7 +139,7 @@ class _Kept:
             geometries = shapely.buffer(geometries, _LINE_BUFFER_PX * target.pixel_side)
         elif table != "crack_node":
             geometries = shapely.make_valid(geometries)
-        uids = frozenset(row[0] for chunk in chunks for row in chunk.rows)
+        uids = tuple(row[0] for chunk in chunks for row in chunk.rows)
         return _Kept(
             uids, geometries, shapely.STRtree(geometries), shapely.length if is_line else shapely.area
         )
@@ -178,6 +180,7 @@ def _judged(
     """Yield new features with their book uid as first column, and which of them to drop."""
     have = {row[1] for row in vectors.connection.execute(f"PRAGMA table_info({table})")}
     columns = [name if name in have else f"NULL AS {name}" for name in _COPIED[table]]
+    known = frozenset(kept.uids)
     node_at = 1 + _COPIED[table].index("node_id") if table == "crack_node" else None
     for raw in stream_features(vectors.connection, table, ("uid", *columns)):
         rows = [(_book_uid(target.scope, row[0]), *row[1:]) for row in raw.rows]
@@ -186,7 +189,24 @@ def _judged(
             drop = kept.holds(chunk.geometries)
         else:
             drop = np.array([row[node_at] in orphaned for row in rows], dtype=bool)
-        yield chunk, drop | np.array([row[0] in kept.uids for row in rows], dtype=bool)
+        yield chunk, drop | np.array([row[0] in known for row in rows], dtype=bool)
+
+
+def _relink(book: Book, kept: _Kept, chunk: FeatureChunk, drop: NDArray[np.bool_]) -> None:
+    """Give lines that a person touched the connected crack of the new lines that were dropped for them."""
+    new = np.flatnonzero(drop)
+    dropped, ground = kept.tree.query(chunk.geometries[new], predicate="intersects")
+    if len(dropped) == 0:
+        return
+    lines = chunk.geometries[new[dropped]]
+    shared = shapely.length(shapely.intersection(lines, kept.ground[ground]))
+    pairs = np.flatnonzero(shared >= _HALF * shapely.length(lines))
+    pairs = pairs[np.argsort(shared[pairs], kind="stable")]  # of several, the longest has the last word
+    crack_at = 1 + _COPIED["crack_line"].index("comp_id")
+    book.connection.executemany(
+        "UPDATE crack_line SET comp_id = ? WHERE uid = ?",
+        [(chunk.rows[new[dropped[i]]][crack_at], kept.uids[ground[i]]) for i in pairs],
+    )
 
 
 def _insert(book: Book, table: str, target: Target, chunk: FeatureChunk, keep: NDArray[np.bool_]) -> None:

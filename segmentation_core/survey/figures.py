@@ -17,6 +17,7 @@ from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
 from segmentation_core.statistics.regions import Regions, assessed_regions, overlapping
 from segmentation_core.statistics.tally import Row, Tally
 from segmentation_core.survey.outlines import stored_assessed, stored_elements
+from segmentation_core.survey.rejections import KeptShares
 from segmentation_core.survey.schema import DEFECT_LAYERS
 from segmentation_core.survey.store import Book
 from segmentation_core.survey.surveys import OrthophotoRecord, orthophotos_of
@@ -67,7 +68,8 @@ def recompute(book: Book, surv_id: str) -> SurveyFigures:
     homes = _Homes(book, ids, surv_id)
     for key, ((orth_id, record), region) in enumerate(zip(orthophotos, regions, strict=True)):
         tally.add_assessed(region.areas * record.metres_per_unit**2)
-        selection = Selection(book.connection, _COUNTED, (surv_id, orth_id), key)
+        shares = KeptShares(book.connection, surv_id, orth_id)
+        selection = Selection(book.connection, _COUNTED, (surv_id, orth_id), key, shares.left)
         tally_layers(selection, region, record.metres_per_unit, tally, homes)
     rows = tally.rows()
     _store(book, surv_id, ids, rows, tally.feature_counts())

@@ -77,6 +77,58 @@ def test_rejected_features_are_outside_totals(enter_beam, sql):
     assert totals["loss_count"] == 1
 
 
+def crack_figures(book):
+    with writing(book) as opened:
+        totals = recompute(opened, "S1").totals
+    return [totals[code] for code in ("crack_m", "crack_count", "crack_area_m2", "width_mean_mm")]
+
+
+def reject(sql, crack, *, first=99):
+    sql(
+        "UPDATE crack_line SET status = 'rejected' WHERE fid IN "
+        "(SELECT fid FROM crack_line WHERE comp_id = ? ORDER BY fid LIMIT ?)",
+        crack,
+        first,
+    )
+
+
+def test_a_rejected_crack_takes_its_area_out_of_the_totals(enter_beam, book, sql):
+    enter_beam()
+    assert crack_figures(book) == pytest.approx([11, 2, 0.9 + 0.2, 100])
+    reject(sql, 9)
+    assert crack_figures(book) == pytest.approx([9, 1, 0.9, 100])
+    reject(sql, 7)
+    assert crack_figures(book) == [0, 0, 0, None]
+    assert sql("SELECT n FROM element_stats WHERE stat = 'crack_area_m2'") == [(0,)]
+    sql("UPDATE crack_line SET status = 'verified' WHERE comp_id = 9")  # on second thoughts
+    assert crack_figures(book) == pytest.approx([2, 1, 0.2, 100])
+
+
+def test_a_rejected_branch_takes_its_share_of_the_area_where_it_lies(enter_beam, halves, book, sql):
+    enter_beam(elements=halves)
+    reject(sql, 7, first=1)  # the branch of 4.5 m in A; the other one, as long, is in B
+    with writing(book) as opened:
+        a, b = recompute(opened, "S1").elements
+    assert (a["crack_m"], b["crack_m"]) == pytest.approx((2, 4.5))
+    assert (a["crack_area_m2"], b["crack_area_m2"]) == pytest.approx((0.2, 0.45))
+
+
+def test_a_rejected_crack_stays_out_when_another_run_finds_it_again(
+    enter_beam, write_vectors, tmp_path, beam_crs, book, sql
+):
+    enter_beam()
+    reject(sql, 9)
+    found = write_vectors(  # the same crack, under another number
+        tmp_path / "again.gpkg",
+        assessed=shapely.box(0, 0, 10, 4),
+        areas=[(shapely.box(1, 0.45, 3, 0.55), 5)],
+        lines=[(shapely.LineString([(1, 0.5), (3, 0.5)]), 5)],
+        crs=beam_crs,
+    )
+    assert enter_beam(vectors=found).counts.dropped["crack_line"] == 1
+    assert crack_figures(book) == [0, 0, 0, None]
+
+
 @pytest.mark.parametrize(("share", "dropped"), [(0.45, 0), (0.5, 1), (0.9, 1)])
 def test_half_or_more_on_a_drawn_polygon_is_dropped(enter_beam, sql, share, dropped):
     enter_beam()
