@@ -1,12 +1,19 @@
 """How much time and memory ``segment`` takes beyond the bare network.
 
     python benchmarks/segment_speed.py [--mpx 100] [--device cpu] [--model NAME|FILE]
-    python benchmarks/segment_speed.py --memory [--small 5000] [--large 20000] [--rows N]
+    python benchmarks/segment_speed.py --memory [--small 5000] [--large 20000] [--rows N] [--cheap-network]
 
 The first prints whole-process time of ``segment`` (start of the interpreter, imports, reading, writing
 and all) over the bare network's time on the same tiles: forward passes alone, in a fresh process, over
 the same batches in the same precision and layout. Beside it stands the ratio to that whole process.
-The second prints peak memory of ``segment`` on a small and a large raster, and their ratio.
+On two cores 100 Mpx take half an hour; ``--mpx 16`` takes about five minutes. A smaller raster is charged
+more than its part of the start, so the start is timed too, on a picture of one small tile, and the ratio
+is carried over to 100 Mpx: everything but the start grows with the number of tiles.
+
+The second prints peak memory of ``segment`` on a small and a large raster, and their ratio. With
+``--cheap-network`` a single 1x1 convolution takes the network's place, so that the largest rasters take
+minutes; everything else is the same. What the pipeline takes then stands out, without the network's memory
+beside it: a stricter ratio.
 
 Without ``--model`` a ``res_unet`` with fresh weights is used: neither figure depends on the weights.
 """
@@ -23,11 +30,16 @@ import time
 from pathlib import Path
 
 _BLOCK_PX = 512
+_SPECK_PX = 64
 
 SEGMENT = """
 import sys
 from segmentation_core.operations.segment import segment
-photo, out, model, device = sys.argv[1:]
+photo, out, model, device, *cheap = sys.argv[1:]
+if cheap:
+    from torch import nn
+    from segmentation_core.inference import network
+    network.prepared = lambda *_, **__: nn.Conv2d(3, 3, 1)
 segment(photo, out, model=model, device=device)
 """
 
@@ -43,9 +55,9 @@ from segmentation_core.raster.orthophoto import open_orthophoto
 
 photo, _, model, kind = sys.argv[1:]
 device, loaded = choose_device(kind), load_model(model)
-
 with open_orthophoto(photo) as source:
     plan = plan_run(SegmentSettings(), device, source.grid.height, source.grid.width)
+    torch.set_num_threads(plan.threads)
     network = prepared(loaded.network, device, use_bfloat16=plan.use_bfloat16)
     dtype = torch.bfloat16 if plan.use_bfloat16 else torch.float32
     seconds, tiles = 0.0, 0
@@ -82,6 +94,7 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=5000, help="side of the small raster, px")
     parser.add_argument("--large", type=int, default=20000, help="side of the large raster, px")
     parser.add_argument("--rows", type=int, help="height of both rasters, px; square if left out")
+    parser.add_argument("--cheap-network", action="store_true", help="with --memory: measure the rest alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -100,12 +113,20 @@ def print_speed(work: Path, model: str, options: argparse.Namespace) -> None:
     bare_process, told = timed(BARE, arguments)
     bare = json.loads(told)
     whole, _ = timed(SEGMENT, arguments)
+    speck = work / "speck.tif"
+    write_photo(speck, _SPECK_PX)
+    start, _ = timed(SEGMENT, (str(speck), str(work / "speck"), model, options.device))
+    tiles_of_100_mpx = tile_count(10_000)
+    more = tiles_of_100_mpx / bare["tiles"]
+    carried_over = (start + (whole - start) * more) / (bare["seconds"] * more)
     print(f"{options.mpx:g} Mpx, {bare['tiles']} tiles, {bare['device']}, bfloat16 {bare['bfloat16']}")
     print(f"bare network            {bare['seconds']:9.1f} s")
     print(f"bare network, process   {bare_process:9.1f} s")
     print(f"segment, whole process  {whole:9.1f} s")
     print(f"ratio to the bare network          {whole / bare['seconds']:.3f}")
     print(f"ratio to the bare network's process {whole / bare_process:.3f}")
+    print(f"start, on a picture of {_SPECK_PX} px     {start:9.1f} s")
+    print(f"ratio at 100 Mpx ({tiles_of_100_mpx} tiles)         {carried_over:.3f}")
 
 
 def print_memory(work: Path, model: str, options: argparse.Namespace) -> None:
@@ -114,10 +135,20 @@ def print_memory(work: Path, model: str, options: argparse.Namespace) -> None:
     for side in (options.small, options.large):
         photo = work / f"{side}.tif"
         write_photo(photo, side, options.rows)
-        peaks.append(peak_mib(SEGMENT, (str(photo), str(work / str(side)), model, options.device)))
+        arguments = (str(photo), str(work / str(side)), model, options.device)
+        peaks.append(peak_mib(SEGMENT, (*arguments, "cheap") if options.cheap_network else arguments))
         photo.unlink()
         print(f"{side} x {options.rows or side} px: peak {peaks[-1]:.0f} MiB")
     print(f"ratio {peaks[1] / peaks[0]:.3f}")
+
+
+def tile_count(side_px: int) -> int:
+    """Return the tiles of a square raster."""
+    from segmentation_core.inference.device import choose_device
+    from segmentation_core.inference.settings import SegmentSettings, plan_run
+
+    tiles = plan_run(SegmentSettings(), choose_device("cpu"), side_px, side_px).tiles
+    return tiles.rows * tiles.cols
 
 
 def timed(code: str, arguments: tuple[str, ...]) -> tuple[float, str]:

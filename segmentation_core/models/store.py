@@ -6,14 +6,16 @@ ones live in a folder of the user's, ``CRAQUELURE_HOME`` or the platform's place
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 import sys
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
-from segmentation_core.errors import ModelError
+from segmentation_core.errors import DiskFullError, ModelError
 from segmentation_core.models.card import ModelCard, read_card
 from segmentation_core.models.checkpoint import LoadedModel, load_checkpoint, weight_files
 from segmentation_core.models.registry import ARCHITECTURES
@@ -43,8 +45,8 @@ class StoredModel:
 
     @property
     def name(self) -> str:
-        """Name to give to ``--model``."""
-        return self.card.name
+        """Name to give to ``--model``: that of the file, which `add_model` takes from the card."""
+        return self.path.stem
 
 
 def user_folder() -> Path:
@@ -62,15 +64,33 @@ def user_folder() -> Path:
 
 
 def list_models() -> tuple[StoredModel, ...]:
-    """Return the models of the store by name; a model the user added hides no shipped one."""
-    models: dict[str, StoredModel] = {}
-    for folder, shipped in ((_SHIPPED, True), (user_folder(), False)):
+    """Return the models of the store by name; a model the user added hides no shipped one.
+
+    Raises
+    ------
+    ModelError
+        The card of one of them cannot be read; the message names it.
+    """
+    files = _files()
+    return tuple(
+        StoredModel(read_card(path.with_suffix(".json")), path, path.parent == _SHIPPED)
+        for path in (files[name] for name in sorted(files))
+    )
+
+
+def _files() -> dict[str, Path]:
+    """Return the weight files by name. No card is read: a broken model is in nobody's way."""
+    files: dict[str, Path] = {}
+    for folder in (_SHIPPED, user_folder()):
         for path in sorted(folder.glob("*.safetensors")):
-            if _PART.search(path.name) and not path.with_suffix(".json").exists():
-                continue
-            model = StoredModel(read_card(path.with_suffix(".json")), path, shipped)
-            models.setdefault(model.name, model)
-    return tuple(models[name] for name in sorted(models))
+            if not _is_a_part(path):
+                files.setdefault(path.stem, path)
+    return files
+
+
+def _is_a_part(path: Path) -> bool:
+    """Say whether a file holds further weights of the model whose name it begins with."""
+    return bool(_PART.search(path.name)) and not path.with_suffix(".json").exists()
 
 
 def load_model(name_or_file: str | Path | None = None) -> LoadedModel:
@@ -89,21 +109,24 @@ def load_model(name_or_file: str | Path | None = None) -> LoadedModel:
     """
     if name_or_file is not None and _names_a_file(str(name_or_file)):
         return load_checkpoint(Path(name_or_file))
-    models = {model.name: model for model in list_models()}
-    name = default_name(tuple(models.values())) if name_or_file is None else str(name_or_file)
+    files = _files()
+    name = _default(files) if name_or_file is None else str(name_or_file)
     if name is None:
         raise ModelError("no model is installed", remedy="Add one with 'craquelure model add FILE'")
-    if name not in models:
+    if name not in files:
         raise ModelError(
             f"no model is called {name!r}",
-            remedy=f"Choose one of {', '.join(models)}, or add one with 'craquelure model add FILE'",
+            remedy=f"Choose one of {', '.join(sorted(files))}, or add one with 'craquelure model add FILE'",
         )
-    return load_checkpoint(models[name].path)
+    return load_checkpoint(files[name])
 
 
 def default_name(models: tuple[StoredModel, ...]) -> str | None:
     """Return the name of the model to use where none is asked for: the first architecture that is there."""
-    names = {model.name for model in models}
+    return _default({model.name for model in models})
+
+
+def _default(names: Container[str]) -> str | None:
     return next((name for name in ARCHITECTURES if name in names), None)
 
 
@@ -117,7 +140,10 @@ def add_model(path: Path) -> StoredModel:
     Raises
     ------
     ModelError
-        The model cannot be used, its name is not fit for a file, or a model of that name is there.
+        The model cannot be used, its name is not fit for a file, a model of that name is there, or the
+        folder cannot be written to.
+    DiskFullError
+        No room.
     """
     model = load_checkpoint(path)
     name = model.name
@@ -125,45 +151,64 @@ def add_model(path: Path) -> StoredModel:
         raise ModelError(
             f"{name!r} cannot be a model's name", path=path, remedy="Use letters, digits, _ . - in the card"
         )
-    if any(known.name == name for known in list_models()):
+    if name in _files():
         raise ModelError(
             f"a model called {name} is there already",
             path=path,
             remedy="Remove it, or rename this one in its card",
         )
     folder = user_folder()
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.safetensors"
     parts = model.card.weights_parts
     pairs = [
         (path.with_suffix(".json"), target.with_suffix(".json")),
         *zip(reversed(weight_files(path, parts)), reversed(weight_files(target, parts)), strict=True),
     ]
-    for source, copy in pairs:  # the first part of the weights last: it makes the model visible
-        partial = copy.with_suffix(".partial")
-        shutil.copyfile(source, partial)
-        os.replace(partial, copy)
+    partials = [copy.with_suffix(".partial") for _, copy in pairs]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for (source, copy), partial in zip(pairs, partials, strict=True):
+            # The first part of the weights last: it makes the model visible.
+            shutil.copyfile(source, partial)
+            os.replace(partial, copy)
+    except OSError as exc:
+        for left in (*partials, *(copy for _, copy in pairs)):
+            if left.is_file():
+                left.unlink()
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DiskFullError("the disk or the quota is full", path=folder, remedy="Make room") from exc
+        raise ModelError(
+            f"the model cannot be copied into the store ({exc.strerror})",
+            path=folder,
+            remedy="Check the folder's permissions, or set CRAQUELURE_HOME to another one",
+        ) from exc
     return StoredModel(model.card, target, shipped=False)
 
 
-def remove_model(name: str) -> StoredModel:
-    """Remove a model that the user added.
+def remove_model(name: str) -> Path:
+    """Remove a model that the user added, usable or not; return where its weights were.
 
     Raises
     ------
     ModelError
-        There is no such model, or it ships with the package.
+        There is no such model, it ships with the package, or the folder cannot be written to.
     """
-    for model in list_models():
-        if model.name == name:
-            break
-    else:
+    path = _files().get(name)
+    if path is None:
         raise ModelError(
-            f"no model is called {name}", remedy="'craquelure model list' shows the models there are"
+            f"no model is called {name!r}", remedy="'craquelure model list' shows the models there are"
         )
-    if model.shipped:
-        raise ModelError(f"{name} ships with Craquelure and stays", path=model.path)
-    for file in weight_files(model.path, model.card.weights_parts):
-        file.unlink()
-    model.path.with_suffix(".json").unlink()
-    return model
+    if path.parent == _SHIPPED:
+        raise ModelError(f"{name} ships with Craquelure and stays", path=path)
+    parts = [part for part in path.parent.glob("*.safetensors") if _PART.sub("", part.name) == name]
+    try:
+        for file in (path, *(part for part in parts if _is_a_part(part))):
+            file.unlink()
+        path.with_suffix(".json").unlink(missing_ok=True)
+    except OSError as exc:
+        raise ModelError(
+            f"the model cannot be removed ({exc.strerror})",
+            path=path,
+            remedy="Check the folder's permissions",
+        ) from exc
+    return path

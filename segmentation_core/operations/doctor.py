@@ -100,6 +100,11 @@ def _models() -> Iterator[dict[str, Any]]:
         names = ", ".join(model.name for model in list_models()) or "none"
         default = load_model(None)
     except CraquelureError as error:
-        yield _check("model", str(error), ok=False, remedy="Install Craquelure again, or add a model")
+        yield _check(
+            "model",
+            str(error),
+            ok=False,
+            remedy="Remove it with 'craquelure model remove NAME' and add it anew",
+        )
         return
     yield _check("model", f"{names}; {default.name} is used by default")

@@ -43,11 +43,11 @@ def model_add(path: Path) -> dict[str, Any]:
 
 
 def model_remove(name: str) -> dict[str, Any]:
-    """Remove a model that the user added; return the entry it had.
+    """Remove a model that the user added; return its ``name`` and the ``path`` that its weights had.
 
     Raises
     ------
     ModelError
-        There is no such model, or it ships with the package.
+        There is no such model, it ships with the package, or the folder cannot be written to.
     """
-    return _row(store.remove_model(name), default=False)
+    return {"name": name, "path": str(store.remove_model(name))}

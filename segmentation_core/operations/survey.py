@@ -153,7 +153,8 @@ def survey(  # noqa: PLR0913 - the command's options
                 outlines.excluded,
             )
             entered = enter(book, entry, progress)
-        notes = [*ortho.notes, *outlines.notes, *entered.notes]
+        ran = [note for note in model_run.get("notes", ()) if note not in ortho.notes]
+        notes = [*ortho.notes, *ran, *outlines.notes, *entered.notes]
     if discard_rasters and classes is None:
         _discard(folder, book)
     return _result(plan, record, entered, notes)

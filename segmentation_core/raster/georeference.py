@@ -55,7 +55,11 @@ def read_grid(dataset: DatasetReader, gsd_mm: float | None = None) -> Grid:
     """
     path = Path(dataset.name)
     if gsd_mm is not None and not (math.isfinite(gsd_mm) and gsd_mm > 0):
-        raise ParameterError(f"a GSD of {gsd_mm} mm per pixel is impossible", path=path)
+        raise ParameterError(
+            f"a GSD of {gsd_mm:g} mm per pixel is impossible",
+            path=path,
+            remedy="Give the millimetres that one pixel covers on the wall, as 0.25",
+        )
     affine = dataset.transform
     if affine.is_identity:
         affine = Affine(1, 0, 0, 0, -1, 0)

@@ -11,6 +11,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from segmentation_core.errors import RasterError
+from segmentation_core.raster.png import is_whole_png
 
 __all__ = ["open_raster"]
 
@@ -24,15 +25,19 @@ def open_raster(path: Path) -> DatasetReader:
     Raises
     ------
     RasterError
-        No such file, or not a raster.
+        No such file, not a raster, or a PNG that is cut short.
     """
     if not path.exists():
         raise RasterError("no such file", path=path, remedy="Check the path")
     with _opening, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
-            return rasterio.open(path)
+            dataset = rasterio.open(path)
         except RasterioError as exc:
             raise RasterError(
                 "not a raster that can be read", path=path, remedy="Give a GeoTIFF, TIFF, PNG or JPEG"
             ) from exc
+    if dataset.driver == "PNG" and not is_whole_png(path):
+        dataset.close()
+        raise RasterError("the picture is cut short or damaged", path=path, remedy="Copy or export it again")
+    return dataset

@@ -165,7 +165,11 @@ def open_orthophoto(
     """
     path = Path(path)
     if working_gsd_mm is not None and not (np.isfinite(working_gsd_mm) and working_gsd_mm > 0):
-        raise ParameterError(f"a working GSD of {working_gsd_mm} mm per pixel is impossible", path=path)
+        raise ParameterError(
+            f"a working GSD of {working_gsd_mm:g} mm per pixel is impossible",
+            path=path,
+            remedy="Give the millimetres that one pixel shall cover, as 0.5",
+        )
     datasets = _Datasets(path)
     try:
         dataset = datasets.get()

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from segmentation_core.errors import ModelError
+from segmentation_core.errors import DiskFullError, ModelError
 from segmentation_core.models.store import add_model, default_name, list_models, load_model, remove_model
 
 
@@ -79,4 +80,30 @@ def test_weights_in_parts_are_added_and_removed_whole(home: Path, in_parts: Path
     assert len(list((home / "models").glob("little*.safetensors"))) == added.card.weights_parts > 2
     assert load_model("little").sha256 == added.card.weights_sha256
     remove_model("little")
+    assert list((home / "models").iterdir()) == []
+
+
+def test_a_broken_model_is_in_nobodys_way_and_can_be_removed(home: Path, checkpoint: Path) -> None:
+    broken = add_model(checkpoint).path
+    broken.with_suffix(".json").unlink()
+    assert load_model(None).name == "res_unet_lite"
+    with pytest.raises(ModelError, match=r"card is missing: .*little\.json"):
+        list_models()
+    assert remove_model("little") == broken
+    assert "little" not in {m.name for m in list_models()}
+
+
+def test_a_store_that_cannot_be_written_to(home: Path, checkpoint: Path) -> None:
+    home.write_text("in the way")
+    with pytest.raises(ModelError, match=r"cannot be copied .*CRAQUELURE_HOME"):
+        add_model(checkpoint)
+
+
+def test_a_disk_that_is_full(home: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(DiskFullError, match="full"):
+        add_model(checkpoint)
     assert list((home / "models").iterdir()) == []

@@ -261,3 +261,24 @@ def test_checksum(tmp_path):
     assert file_sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     with pytest.raises(RasterError, match="nowhere"):
         file_sha256(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("damage", ["cut short", "a flipped bit", "no end"])
+def test_a_damaged_png_is_refused(tmp_path, damage):
+    """GDAL would return garbage for it, and no error."""
+    path = tmp_path / "photo.png"
+    noise = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    with open_orthophoto(path, gsd_mm=1) as photo:
+        np.testing.assert_array_equal(photo.read(Window(0, 0, 90, 120))[0], noise.transpose(2, 0, 1))
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(
+        {
+            "cut short": whole[:middle],
+            "a flipped bit": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+            "no end": whole[:-12],
+        }[damage]
+    )
+    with pytest.raises(RasterError, match=r"cut short or damaged: .*photo\.png"):
+        open_orthophoto(path, gsd_mm=1)
