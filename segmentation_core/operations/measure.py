@@ -62,6 +62,8 @@ def measure(
     """
     if elements is not None and not id_field:
         raise ParameterError("elements need the name of their id field", remedy="Give --id-field")
+    if Path(out_csv).suffix.lower() != ".csv":
+        raise ParameterError("the table's name must end in .csv", path=out_csv, remedy="Rename it")
     with open_vectors(vectors) as source:
         assessed, notes = _assessed(source, exclude)
         ids, outlines, more_notes = _elements(source, elements, id_field, assessed)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sqlite3
 import uuid
 import warnings
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -70,7 +72,8 @@ class VectorWriter:
     Parameters
     ----------
     path : Path
-        The file to make or replace.
+        The file to make, or an earlier one of ours to replace. Any other GeoPackage, such as a survey book or a
+        layer of elements, is refused.
     crs_wkt : str or None
         None writes the undefined Cartesian reference system.
     """
@@ -84,6 +87,14 @@ class VectorWriter:
     def __enter__(self) -> VectorWriter:
         if not self._path.parent.is_dir():
             raise VectorError("no such folder", path=self._path.parent, remedy="Make it, or write elsewhere")
+        if self._path.suffix.lower() != ".gpkg":
+            raise VectorError("a file of vectors ends in .gpkg", path=self._path, remedy="Rename it")
+        if self._path.exists() and not _is_ours(self._path):
+            raise VectorError(
+                "the file is there and holds something other than vectors of vectorise; it is left alone",
+                path=self._path,
+                remedy="Choose another name",
+            )
         return self
 
     def __exit__(
@@ -166,3 +177,13 @@ class VectorWriter:
         return VectorError(
             f"cannot be written ({exc})", path=self._path, remedy="Check the folder's permissions"
         )
+
+
+def _is_ours(path: Path) -> bool:
+    """Say whether a file was written by `VectorWriter`: it has our layers and the ``run`` table."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error:
+        return False
+    return tables.issuperset({*LAYERS, "run"})

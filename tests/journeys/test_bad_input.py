@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sqlite3
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import geopandas
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 from affine import Affine
 from journey_data import LOCAL, picture_and_classes, write_elements, write_raster
+from PIL import Image
 from shapely.geometry import Polygon, box
 
 
@@ -198,3 +202,49 @@ def test_other_bad_words(craquelure, book: Path, beam, tmp_path: Path) -> None:
         )
     )
     refused(survey_into(craquelure, book, beam.ortho, "--device", "cuda"), "cuda")
+
+
+def test_an_output_that_would_replace_something_else(craquelure, book: Path, beam, tmp_path: Path) -> None:
+    for precious in (book, beam.elements):
+        before = precious.read_bytes()
+        refused(craquelure("vectorise", beam.classes, "-o", precious), precious.name, "another name")
+        vectors = tmp_path / "v.gpkg"
+        assert craquelure("vectorise", beam.classes, "-o", vectors).returncode == 0  # over its own, too
+        id_field = ("--elements", beam.elements, "--id-field", "beam_id")
+        refused(craquelure("measure", vectors, *id_field, "-o", precious), ".csv")
+        assert precious.read_bytes() == before
+    refused(craquelure("vectorise", beam.classes, "-o", tmp_path / "v.txt"), ".gpkg")
+
+
+def test_a_png_that_is_cut_short(craquelure, book: Path, tmp_path: Path) -> None:
+    picture, _ = picture_and_classes()
+    cut = tmp_path / "cut.png"
+    Image.fromarray(picture.transpose(1, 2, 0)).save(cut)
+    cut.write_bytes(cut.read_bytes()[:100_000])
+    refused(survey_into(craquelure, book, cut, "--gsd", "0.25"), "cut.png", "cut short")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on a disk of 1 MB."""
+    folder = tmp_path / "small_disk"
+    folder.mkdir()
+    options = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+    if subprocess.run(options, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_leaves_the_book_as_it_was(craquelure, beam, small_disk: Path) -> None:
+    book = small_disk / "book.gpkg"
+    survey = ("survey", beam.ortho, "--book", book, "--classes", beam.classes, "--date")
+    assert craquelure(*survey, "2026-05-01").returncode == 0
+    with (small_disk / "ballast").open("wb") as ballast:
+        ballast.write(b"x" * (shutil.disk_usage(small_disk).free - (64 << 10)))
+    before = book.read_bytes()
+    refused(craquelure(*survey, "2026-06-01"), "full")
+    assert book.read_bytes() == before
+    assert sorted(p.name for p in small_disk.iterdir()) == ["ballast", "book.gpkg"]
