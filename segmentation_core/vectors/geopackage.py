@@ -72,7 +72,7 @@ class VectorWriter:
     Parameters
     ----------
     path : Path
-        The file to make, or an earlier one of ours to replace. Any other GeoPackage, such as a survey book or a
+        The file to make, or an earlier one of ours to replace. Any other file, such as a survey book or a
         layer of elements, is refused.
     crs_wkt : str or None
         None writes the undefined Cartesian reference system.
