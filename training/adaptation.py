@@ -18,7 +18,7 @@ from training.checkpoint_card import checkpoint_card
 from training.data import Tile
 from training.dataset.folder import Dataset, open_dataset
 from training.dataset.slices import sliced
-from training.evaluation import Evaluated, scored, summary
+from training.evaluation import Evaluated, for_json, scored, summary
 from training.finish import write_run_record
 from training.parts import learning_parameters
 from training.prediction import SCALINGS, Scaling
@@ -107,7 +107,7 @@ def adapt(
         "kept": better,
         "before": summary(before),
         "after": summary(after),
-        "comparison": paired_comparison({"after": after.parts, "before": before.parts}),
+        "comparison": for_json(paired_comparison({"after": after.parts, "before": before.parts})),
         "adapter": str(out) if better else None,
         "bytes": None,
         "run": {"base": loaded.name, "data": str(data), "recipe": str(folder / "recipe.toml")},

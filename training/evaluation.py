@@ -21,7 +21,16 @@ from training.prediction import Scaling, class_logits, softened
 from training.scores import Sums, figures, picture_sums, pooled
 from training.significance import bootstrap_intervals
 
-__all__ = ["Evaluated", "evaluate", "evaluated", "paper_table", "pictures_per_second", "summary"]
+__all__ = [
+    "Evaluated",
+    "evaluate",
+    "evaluated",
+    "for_json",
+    "paper_table",
+    "pictures_per_second",
+    "scored",
+    "summary",
+]
 
 PROTOCOL = (
     "Pictures at their own scale, sums pooled over pictures, thresholds of the model's card (fitted on "
@@ -135,19 +144,25 @@ def summary(result: Evaluated) -> dict[str, Any]:
     rows = []
     for tile, sums in zip(result.tiles, result.parts, strict=True):
         own = figures(sums)
-        rows.append({"picture": tile.name, "group": tile.group, **{k: _plain(own.get(k)) for k in chosen}})
+        rows.append({"picture": tile.name, "group": tile.group, **for_json({k: own.get(k) for k in chosen})})
     intervals = bootstrap_intervals(result.parts, result.groups)
     return {
-        "figures": {k: _plain(v) for k, v in result.figures.items()},
-        "intervals": {k: [_plain(low), _plain(high)] for k, (low, high) in intervals.items()},
+        "figures": for_json(result.figures),
+        "intervals": for_json(intervals),
         "pictures": rows,
         "protocol": PROTOCOL,
     }
 
 
-def _plain(value: float | None) -> float | None:
-    """Return a figure for JSON: six digits, None for what has no meaning."""
-    return None if value is None or np.isnan(value) else round(float(value), 6)
+def for_json(value: Any) -> Any:
+    """Return figures, however nested, as JSON can hold them: six digits, None for what has no meaning."""
+    if isinstance(value, Mapping):
+        return {str(k): for_json(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [for_json(v) for v in value]
+    if isinstance(value, (float, np.floating)):
+        return None if np.isnan(value) else round(float(value), 6)
+    return value
 
 
 def _notes(tiles: Sequence[Tile], *, leaky: bool) -> list[str]:

@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from segmentation_core.models.card import IMAGENET_MEAN, IMAGENET_STD, normalised
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["SCALINGS", "Scaling", "class_logits", "class_probabilities", "labels_from", "softened"]
+__all__ = [
+    "SCALINGS",
+    "Scaling",
+    "class_logits",
+    "class_probabilities",
+    "labels_from",
+    "softened",
+    "turned_probabilities",
+]
 
 _WINDOW_PX, _OVERLAP_PX = 768, 192
 
@@ -89,6 +97,24 @@ def class_probabilities(
 ) -> NDArray[np.float32]:
     """Return the probabilities (K - 1, H, W) of the damage classes on a picture (H, W, 3) uint8."""
     return softened(class_logits(network, image, scaling), temperature)[1:]
+
+
+def turned_probabilities(
+    network: nn.Module,
+    image: NDArray[np.uint8],
+    scaling: Scaling = SCALINGS["imagenet"],
+    temperature: float | Sequence[float] = 1.0,
+) -> NDArray[np.float32]:
+    """Return the mean probabilities (K, H, W) over the eight orientations of a picture."""
+    total = np.zeros((1,), np.float32)
+    for turns in range(4):
+        for mirrored in (False, True):
+            view = np.rot90(image, turns)
+            view = view[:, ::-1] if mirrored else view
+            seen = softened(class_logits(network, np.ascontiguousarray(view), scaling), temperature)
+            seen = seen[..., ::-1] if mirrored else seen
+            total = total + np.rot90(seen, -turns, axes=(1, 2))
+    return (total / 8).astype(np.float32)
 
 
 def labels_from(probabilities: NDArray[np.float32], thresholds: Mapping[str, float]) -> NDArray[np.uint8]:
