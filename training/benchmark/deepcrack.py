@@ -92,8 +92,8 @@ def benchmark_deepcrack(
         "the weights never ship.",
         "Test: the official 237 images."
         if official
-        else f"Test: {_OWN_TEST_SCENES} held-out scenes of the training part. The official test part was NOT there,"
-        " so these figures cannot be compared.",
+        else f"Test: {_OWN_TEST_SCENES} held-out scenes of the training part. The official test part was NOT"
+        " there, so these figures cannot be compared.",
         "",
         *markdown_table(rows),
         "",

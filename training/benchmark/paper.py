@@ -255,7 +255,7 @@ def _lines(budget: Budget, figures: Mapping[str, Any]) -> list[str]:
         *lines,
         "## The leak",
         "",
-        "The same pictures, ten siblings each by the paper's offline augmentation; as in the paper's code, the",
+        "The same pictures, ten siblings each by its offline augmentation. As in the paper's code the",
         "test side also served as validation. Craquelure F1 there:",
         f"split before the augmentation {leak['split-before']:.3f}, after it {leak['split-after']:.3f}.",
     ]

@@ -218,9 +218,9 @@ def open_dataset(path: str | Path) -> Dataset:
     dataset = Dataset(path, (), LEAKY in names, stems)
     split = {}
     if "split.csv" in names:
-        split = {row["image"]: row["split"] for row in _table(dataset, "split.csv", ("image", "split"))}
+        split = {row["image"]: row for row in _table(dataset, "split.csv", ("image", "split"))}
     rows = _table(dataset, "manifest.csv", ("name",))
-    records = tuple(_record(row, split.get(row["name"], "")) for row in rows)
+    records = tuple(_record(row, split.get(row["name"], {})) for row in rows)
     _check(path, records, stems, leaky=dataset.leaky)
     return Dataset(path, records, dataset.leaky, stems)
 
@@ -246,7 +246,7 @@ def _table(dataset: Dataset, name: str, needed: Sequence[str]) -> list[dict[str,
     return list(reader)
 
 
-def _record(row: Mapping[str, str], split: str) -> Record:
+def _record(row: Mapping[str, str], split: Mapping[str, str]) -> Record:
     codes = load_vocabulary().codes
     annotated = tuple(row["annotated"].split()) if row.get("annotated") else codes
     gsd = row.get("gsd_mm") or None
@@ -254,9 +254,10 @@ def _record(row: Mapping[str, str], split: str) -> Record:
         row["name"],
         row.get("site") or "",
         row.get("element") or "",
-        row.get("group") or row["name"],
+        # What the split kept together may be wider (a site) or narrower than the manifest's groups.
+        split.get("group") or row.get("group") or row["name"],
         annotated,
-        split,
+        split.get("split") or "",
         None if gsd is None else float(gsd),
     )
 
