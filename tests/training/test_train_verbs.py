@@ -13,21 +13,22 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from segmentation_core.errors import ModelError, ParameterError
 from segmentation_core.models import load_model
 from segmentation_core.models.adapter import LARGEST_ADAPTER_BYTES
 from training.adaptation import adapt
 from training.data import Tile
+from training.parts import encoder_weights
 from training.plain_samples import plain_sample
 from training.recipe import PRESETS, Recipe, changed, load_recipe, recipe_as_toml
 from training.run_state import RunState
 from training.synthetic.samples import Ingredients
 from training.trainer import Limits, train
 
-TINY = Recipe(steps=4, batch=2, size_px=64, synthetic=1.0, warm_up=2, seed=5, generator="plain", loss="ours")
-SMALL = ("--set", "steps=4", "--set", "batch=2", "--set", "size_px=64", "--set", "warm_up=1")
+TINY = Recipe(steps=2, batch=2, size_px=64, synthetic=1.0, warm_up=1, seed=5, generator="plain", loss="ours")
+SMALL = ("--set", "steps=2", "--set", "batch=2", "--set", "size_px=64", "--set", "warm_up=1")
 
 
 def tiles(count: int, side: int = 64, annotated: tuple[str, ...] | None = None) -> tuple[Tile, ...]:
@@ -111,21 +112,20 @@ def test_time_runs_out_and_the_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(Recipe(**{**vars(TINY), "steps": 2, "learning_rate": 1e-3}), (), Ingredients(), tmp_path / "good")
     recipe = Recipe(**{**vars(TINY), "synthetic": 0.0, "augmentation": "none"})
     good = RunState.loss
 
     def poisoned(run: RunState, batch: Any, network: torch.nn.Module) -> torch.Tensor:
-        return good(run, batch, network) * (float("nan") if run.step == 3 else 1.0)
+        return good(run, batch, network) * (float("nan") if run.step == 1 else 1.0)
 
     monkeypatch.setattr(RunState, "loss", poisoned)
-    with pytest.raises(ModelError, match=r"not a number at step 3 \(batch of t\d, t\d\).*--resume"):
-        train(recipe, tiles(3), Ingredients(), tmp_path / "bad", limits=Limits(every=2))
+    with pytest.raises(ModelError, match=r"not a number at step 1 \(batch of t\d, t\d\).*--resume"):
+        train(recipe, tiles(3), Ingredients(), tmp_path / "bad", limits=Limits(every=1))
     monkeypatch.undo()
     state = load_file(tmp_path / "bad" / "state.safetensors")
     assert all(torch.isfinite(v.float()).all() for v in state.values())
-    resumed = train(recipe, tiles(3), Ingredients(), tmp_path / "bad", limits=Limits(every=2))
-    straight = train(recipe, tiles(3), Ingredients(), tmp_path / "straight", limits=Limits(every=2))
+    resumed = train(recipe, tiles(3), Ingredients(), tmp_path / "bad", limits=Limits(every=1))
+    straight = train(recipe, tiles(3), Ingredients(), tmp_path / "straight", limits=Limits(every=1))
     assert all(torch.equal(v, straight.state_dict()[k]) for k, v in resumed.state_dict().items())
 
 
@@ -156,7 +156,7 @@ class _Full:
 
 
 def test_the_frozen_half_moves_the_decoder_alone_and_legacy_statistics_go_on(tmp_path: Path) -> None:
-    recipe = Recipe(**{**vars(TINY), "steps": 2, "frozen": 1.0, "ema": 0.0, "loss": "ce"})
+    recipe = Recipe(**{**vars(TINY), "steps": 1, "frozen": 1.0, "ema": 0.0, "loss": "ce"})
     fresh = RunState(recipe).network.state_dict()
     for legacy in (False, True):
         run = Recipe(**{**vars(recipe), "legacy_bn": legacy})
@@ -178,9 +178,11 @@ def test_partial_labels_teach_nothing_about_what_was_not_looked_for(tmp_path: Pa
     batch = SampleStream.of_tile(Tile("a", "g", image, blank, ("craquelure",)), run.recipe)
     run.loss(batch, run.network).backward()
     head = run.network.decoder.head
-    assert head.bias.grad[1] > 0.01
-    assert head.bias.grad[2] == pytest.approx(-head.bias.grad[1] - head.bias.grad[0], abs=1e-5)
-    assert head.bias.grad[0] < 0
+    background, craquelure, paint_loss = head.bias.grad.tolist()
+    assert craquelure > 0.01
+    # Both are pulled up together: either may be what was called background.
+    assert background < 0
+    assert paint_loss < 0
 
 
 # As a user
@@ -333,18 +335,14 @@ def test_another_run_or_an_encoder_can_be_the_start(tmp_path: Path) -> None:
     run.start_from(state)
     average = {k.removeprefix("average."): v for k, v in load_file(state).items() if k.startswith("average.")}
     assert all(torch.equal(v, average[k]) for k, v in run.network.state_dict().items())
-    donor = build("res_unet").state_dict()
-    stages = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.")
-    save_file(
-        {k: v.clone() for k, v in donor.items() if k.startswith(stages)}, tmp_path / "resnet.safetensors"
-    )
-    checksum = file_sha256(tmp_path / "resnet.safetensors")
-    res_unet = RunState(Recipe(**{**vars(TINY), "architecture": "res_unet", "start_sha256": checksum}))
-    res_unet.start_from(tmp_path / "resnet.safetensors")
-    assert torch.equal(res_unet.network.state_dict()["layer3.5.conv3.weight"], donor["layer3.5.conv3.weight"])
-    lite = RunState(Recipe(**{**vars(TINY), "start_sha256": checksum}))
+    network = build("res_unet")
+    donor = {k: torch.full_like(v, 2) for k, v in network.state_dict().items()}
+    path = tmp_path / "resnet.safetensors"
+    stages = encoder_weights(network, donor, path)
+    assert all(k.startswith(("conv1.", "bn1.", "layer1.", "layer2.", "layer3.")) for k in stages)
+    assert "layer3.5.conv3.weight" in stages
     with pytest.raises(ParameterError, match="do not fit the encoder"):
-        lite.start_from(tmp_path / "resnet.safetensors")
+        encoder_weights(build("res_unet_lite"), donor, path)
 
 
 def test_training_needs_none_of_the_engines_heavy_packages(tmp_path: Path) -> None:
