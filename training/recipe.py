@@ -83,8 +83,10 @@ class Recipe:
         Where the schedule ends, as a share of the highest rate.
     epochs : int
         If not 0, ``steps`` is epochs times the batches of an epoch; see `Recipe.resolved`.
-    frozen : float
-        Share of the run, from its start, in which the encoder does not learn.
+    frozen : tuple of str
+        Modules of the network (``"layer1"``) that keep their weights and their normalisation.
+    frozen_share : float
+        Share of the run, from its start, in which the whole encoder does not learn.
     legacy_bn : bool
         The frozen encoder goes on collecting batch statistics, as the paper's implementation does.
     foreground : float
@@ -125,7 +127,8 @@ class Recipe:
     schedule: str = "cosine"
     lowest_rate: float = 0.001
     epochs: int = 0
-    frozen: float = 0.0
+    frozen: tuple[str, ...] = ()
+    frozen_share: float = 0.0
     legacy_bn: bool = False
     foreground: float = 0.0
     augmentation: str = "full"
@@ -142,7 +145,7 @@ class Recipe:
                 raise ParameterError(
                     f"{name} cannot be {getattr(self, name)!r}", remedy=f"Use one of {', '.join(allowed)}"
                 )
-        for name in ("synthetic", "frozen", "foreground", "rehearsal", "ema", "lowest_rate"):
+        for name in ("synthetic", "frozen_share", "foreground", "rehearsal", "ema", "lowest_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ParameterError(f"{name} is {getattr(self, name)}", remedy="Use a number from 0 to 1")
         for name in ("steps", "batch", "size_px"):
@@ -159,7 +162,7 @@ class Recipe:
     @property
     def frozen_steps(self) -> int:
         """First step in which the encoder learns."""
-        return round(self.frozen * self.steps)
+        return round(self.frozen_share * self.steps)
 
     def resolved(self, pictures: int) -> Recipe:
         """Return the recipe with ``steps`` counted from ``epochs`` over this many pictures."""

@@ -156,7 +156,7 @@ class _Full:
 
 
 def test_the_frozen_half_moves_the_decoder_alone_and_legacy_statistics_go_on(tmp_path: Path) -> None:
-    recipe = Recipe(**{**vars(TINY), "steps": 1, "frozen": 1.0, "ema": 0.0, "loss": "ce"})
+    recipe = Recipe(**{**vars(TINY), "steps": 1, "frozen_share": 1.0, "ema": 0.0, "loss": "ce"})
     fresh = RunState(recipe).network.state_dict()
     for legacy in (False, True):
         run = Recipe(**{**vars(recipe), "legacy_bn": legacy})
