@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ def _shown(quiet: bool) -> Iterator[Progress]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; return the exit code."""
+    # Threads of torch that spin while they wait slow each other down many times over on a shared machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:] if arguments is None else arguments
     commands = {command.name: command for command in (*COMMANDS, PUBLISH)}
     if not arguments or arguments[0] not in commands:

@@ -41,7 +41,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     pack.add_argument("data", type=Path, metavar="DATASET")
     pack.add_argument("-o", "--out", type=Path, required=True, metavar="FILE")
     pack.add_argument("--ingredients", type=Path, help="folder with paintings/ and overlays/, packed too")
-    pack.add_argument("--quality", type=int, default=90, help="of the pictures, 1 to 100")
+    pack.add_argument("--quality", type=int, default=80, help="of the pictures, 1 to 100")
     synth = verbs.add_parser("synth", help="synthetic samples with exact labels")
     synth.add_argument("-n", "--count", type=int, required=True)
     synth.add_argument("--seed", type=int, required=True)

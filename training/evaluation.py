@@ -182,7 +182,7 @@ def _notes(tiles: Sequence[Tile], *, leaky: bool) -> list[str]:
 def pictures_per_second(network: nn.Module, size_px: int = 512, runs: int = 3) -> float:
     """Time a network at batch 1 as the paper did: softmax, back to the processor, argmax."""
     device = next(network.parameters()).device
-    x = torch.zeros(1, 3, size_px, size_px, device=device).contiguous(memory_format=torch.channels_last)
+    x = torch.zeros(1, 3, size_px, size_px, device=device)
 
     def once() -> None:
         with torch.inference_mode():

@@ -22,7 +22,7 @@ from segmentation_core.models import build
 from segmentation_core.vocabulary import load_vocabulary
 from training.data import Batch
 from training.parts import encoder_weights, is_of_encoder, learning_parameters, set_training
-from training.prediction import SCALINGS
+from training.prediction import SCALINGS, memory_format
 from training.recipe import Recipe
 
 __all__ = ["BEST", "STATE", "RunState", "averaged_network", "state_recipe", "state_step"]
@@ -57,17 +57,18 @@ class RunState:
         self.recipe, self.device, self.use_bfloat16 = recipe, torch.device(device), use_bfloat16
         classes = len(load_vocabulary().classes) + 1
         fresh = build(recipe.architecture, classes) if network is None else network
-        self.network = fresh.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = fresh.to(self.device).to(memory_format=memory_format(self.device))  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).eval()
+        kept = tuple(f"{name}." for name in recipe.frozen)
         learning = learning_parameters(self.network, recipe.trained)
         for name, parameter in self.network.named_parameters():
-            parameter.requires_grad_(name in learning)
+            parameter.requires_grad_(name in learning and not name.startswith(kept))
         groups = [
             {
                 "params": [
                     p
                     for name, p in learning.items()
-                    if (p.ndim > 1) == decays and is_of_encoder(name) == encoder
+                    if p.requires_grad and (p.ndim > 1) == decays and is_of_encoder(name) == encoder
                 ],
                 "weight_decay": recipe.weight_decay if decays else 0.0,
                 "scale": recipe.encoder_rate if encoder else 1.0,
@@ -75,10 +76,13 @@ class RunState:
             for encoder in (False, True)
             for decays in (True, False)
         ]
+        groups = [group for group in groups if group["params"]]
         if recipe.optimiser == "adam":
-            self.optimiser: torch.optim.Optimizer = torch.optim.Adam(groups, lr=recipe.learning_rate)
+            self.optimiser: torch.optim.Optimizer = torch.optim.Adam(
+                groups, lr=recipe.learning_rate, fused=True
+            )
         else:
-            self.optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99))
+            self.optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True)
         self.step = 0
         self.lowest = float("inf")
         self.forward: nn.Module = self.network
@@ -152,6 +156,8 @@ class RunState:
             group["lr"] = recipe.rate(self.step) * group["scale"]
         frozen = self.step < recipe.frozen_steps
         set_training(self.network, recipe.trained, frozen=frozen, legacy_bn=recipe.legacy_bn)
+        for name in recipe.frozen:
+            self.network.get_submodule(name).requires_grad_(False).eval()
         loss = self.loss(batch, self.forward)
         if not torch.isfinite(loss):
             raise ModelError(
@@ -182,12 +188,11 @@ class RunState:
     @torch.no_grad()
     def _follow(self) -> None:
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
-        for mean, now in zip(
-            self.average.state_dict().values(), self.network.state_dict().values(), strict=True
-        ):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(now, 1 - decay)
-            else:
+        pairs = list(zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True))
+        floating = [(mean, now) for mean, now in pairs if mean.dtype.is_floating_point]
+        torch._foreach_lerp_([mean for mean, _ in floating], [now for _, now in floating], 1 - decay)
+        for mean, now in pairs:
+            if not mean.dtype.is_floating_point:
                 mean.copy_(now)
 
     @contextmanager
@@ -197,7 +202,7 @@ class RunState:
             self.forward = nn.parallel.DistributedDataParallel(
                 self.network,
                 device_ids=[self.device] if self.device.type == "cuda" else None,
-                find_unused_parameters=self.recipe.frozen > 0,
+                find_unused_parameters=self.recipe.frozen_share > 0,
             )
         yield
         self.forward = self.network
@@ -236,5 +241,6 @@ def averaged_network(path: Path) -> tuple[nn.Module, Recipe, int]:
     network.load_state_dict(
         {k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")}
     )
-    ready: nn.Module = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layout = memory_format(torch.device("cpu"))
+    ready: nn.Module = network.eval().to(memory_format=layout)  # type: ignore[call-overload]
     return ready, recipe, int(_metadata(path)["step"])

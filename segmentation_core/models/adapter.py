@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from segmentation_core.checksum import file_sha256
 from segmentation_core.errors import ModelError
-from segmentation_core.models.card import ModelCard, write_card
+from segmentation_core.models.card import ModelCard, read_card, write_card
 
 __all__ = ["LARGEST_ADAPTER_BYTES", "apply_adapter", "base_path", "save_adapter"]
 
@@ -65,8 +65,8 @@ def base_path(card: ModelCard, path: Path) -> Path:
     wanted = str(told["base_sha256"])
     candidates = [m.path for m in list_models() if m.card.weights_sha256 == wanted]
     recorded = Path(str(told.get("base_file", "")))
-    if recorded.is_file() and file_sha256(recorded) == wanted:
-        candidates.append(recorded)
+    if recorded.is_file() and recorded.with_suffix(".json").is_file():
+        candidates += [recorded] if read_card(recorded.with_suffix(".json")).weights_sha256 == wanted else []
     if not candidates:
         raise ModelError(
             f"the adapter belongs to another model: {told['base']} with checksum {wanted[:12]}",

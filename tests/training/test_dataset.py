@@ -457,5 +457,5 @@ def test_the_shipped_recipes_data_pack_into_30_megabytes(tmp_path: Path, shared_
     oil = shared_data / "craquelure_oil"
     pictures = list(mask_pictures(oil / "images", oil / "labels", annotated=("craquelure",)))[::12]
     add_pictures(tmp_path / "d", pictures)
-    told = pack_dataset(tmp_path / "d", tmp_path / "d.zip", quality=80)
+    told = pack_dataset(tmp_path / "d", tmp_path / "d.zip")
     assert told["bytes"] / len(pictures) * 1167 < 20e6

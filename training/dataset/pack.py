@@ -24,7 +24,7 @@ from training.dataset.folder import (
 
 __all__ = ["pack_dataset"]
 
-_QUALITY = 90
+_QUALITY = 80
 _BACKGROUND_QUALITY = 75
 _OVERLAY_QUALITY = 60
 _STAMP = (2000, 1, 1, 0, 0, 0)
