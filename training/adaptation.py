@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from segmentation_core.errors import ModelError, ParameterError
 from segmentation_core.models import LoadedModel, load_model
 from segmentation_core.models.adapter import save_adapter
 from segmentation_core.progress import Progress, silent
+from training.calibration import calibrated
 from training.checkpoint_card import checkpoint_card
 from training.data import Tile
 from training.dataset.folder import Dataset, open_dataset
 from training.dataset.slices import sliced
 from training.evaluation import Evaluated, for_json, scored, summary
 from training.finish import write_run_record
-from training.parts import learning_parameters
-from training.prediction import SCALINGS, Scaling
+from training.parts import adapter_tensors
+from training.prediction import SCALINGS, Scaling, class_logits
 from training.recipe import Recipe, load_recipe
 from training.significance import paired_comparison
 from training.synthetic.samples import Ingredients
@@ -30,6 +32,7 @@ from training.trainer import Limits, train
 __all__ = ["adapt", "roll_back"]
 
 _WINDOW_PX = 512
+_MOST_WINDOWS = 24
 
 
 def adapt(
@@ -45,7 +48,7 @@ def adapt(
     """Adapt a model, and keep the result where it is better.
 
     Only normalisation and head learn. The windows of the ``validation`` and ``test`` splits are held out;
-    the mean F1 of the classes they show, at the base's thresholds, decides.
+    the mean F1 of the classes they show decides.
 
     Parameters
     ----------
@@ -91,16 +94,17 @@ def adapt(
     _clear(folder)
     write_run_record(folder, chosen, dataset, base={"name": loaded.name, "sha256": loaded.sha256})
     before = scored(loaded, held_out, progress)
+    windows = sliced(tiles, _WINDOW_PX, 384)
     network = train(
         chosen,
-        sliced(tiles, _WINDOW_PX, 384),
+        windows,
         ingredients or dataset.ingredients,
         folder,
         start=loaded.network,
         limits=replace(limits or Limits(), every=chosen.steps),
         progress=progress,
     ).to("cpu")
-    adapted = LoadedModel(network.eval(), loaded.card, out)
+    adapted = _calibrated(network, loaded, windows, out)
     after = scored(adapted, held_out, progress)
     better = _merit(after) > _merit(before)
     result = {
@@ -137,6 +141,17 @@ def _fitted_to(recipe: Recipe, loaded: LoadedModel) -> Recipe:
     return replace(recipe, architecture=loaded.card.architecture, normalisation=names[0])
 
 
+def _calibrated(network: nn.Module, base: LoadedModel, windows: Sequence[Tile], out: Path) -> LoadedModel:
+    """Fit temperature and thresholds on the windows that were learnt from; the held-out ones stay unseen."""
+    scaling = Scaling(base.card.mean, base.card.std)
+    network = network.eval()
+    some = windows[:: -(-len(windows) // _MOST_WINDOWS)]
+    fitted = calibrated([(class_logits(network, tile.image, scaling), tile) for tile in some])
+    kept = {code: base.card.thresholds[code] for code in fitted.unknown}
+    card = replace(base.card, thresholds=fitted.thresholds | kept, temperature=fitted.temperature)
+    return LoadedModel(network, card, out)
+
+
 def _merit(result: Evaluated) -> float:
     """Return the mean F1 of the damage classes that the windows show."""
     told = result.figures
@@ -163,7 +178,7 @@ def _write(
     dataset: Dataset,
     result: Mapping[str, Any],
 ) -> None:
-    card = base.card
+    card = adapted.card
     told = checkpoint_card(
         out.stem,
         card.architecture,
@@ -185,7 +200,7 @@ def _write(
     for path in (out, out.with_suffix(".json")):
         if path.exists():
             os.replace(path, _previous(path))
-    save_adapter(out, learning_parameters(adapted.network, recipe.trained), told)
+    save_adapter(out, adapter_tensors(adapted.network), told)
 
 
 def _previous(path: Path) -> Path:

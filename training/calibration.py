@@ -20,7 +20,7 @@ __all__ = ["Calibration", "calibrated"]
 _PIXELS_PER_PICTURE = 4096
 _HOTTEST = 10.0
 _LEVELS = 100
-_LOWEST, _HIGHEST = 5, 95
+_LOWEST, _HIGHEST = 2, 98
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,14 @@ from torch import Tensor, nn
 
 from segmentation_core.errors import ParameterError
 
-__all__ = ["encoder_modules", "encoder_weights", "is_of_encoder", "learning_parameters", "set_training"]
+__all__ = [
+    "adapter_tensors",
+    "encoder_modules",
+    "encoder_weights",
+    "is_of_encoder",
+    "learning_parameters",
+    "set_training",
+]
 
 _OF_RES_UNET = ("stem.", "decoder.")
 _OF_THE_PAPERS = ("ups.", "rises.", "last1.", "last2.", "head.")
@@ -65,23 +72,27 @@ def learning_parameters(network: nn.Module, trained: str) -> dict[str, nn.Parame
     return {name: value for name, value in named.items() if name in kept}
 
 
+def adapter_tensors(network: nn.Module) -> dict[str, Tensor]:
+    """Return what makes an adapter, by name: normalisation with its running statistics, and head."""
+    tensors: dict[str, Tensor] = dict(learning_parameters(network, "norm_and_head"))
+    ours = ("running_mean", "running_var")
+    return tensors | {name: value for name, value in network.named_buffers() if name.endswith(ours)}
+
+
 def set_training(network: nn.Module, trained: str, *, frozen: bool, legacy_bn: bool) -> None:
-    """Put a network into training mode; what does not learn keeps its running statistics.
+    """Put a network into training mode; a frozen encoder keeps its running statistics.
 
     Parameters
     ----------
     trained : {"all", "norm_and_head"}
-        For an adapter the statistics stay those of the base: a few windows say little about them, and
-        scale and shift, which do learn, can make up for them.
+        For an adapter the statistics follow the beam too: they are a part of the normalisation.
     frozen : bool
         The encoder does not learn now.
     legacy_bn : bool
         It collects statistics all the same, as in the paper's implementation.
     """
     network.train()
-    if trained != "all":
-        network.eval()
-    elif frozen and not legacy_bn:
+    if frozen and not legacy_bn:
         for module in encoder_modules(network):
             module.eval()
     for name, parameter in network.named_parameters():

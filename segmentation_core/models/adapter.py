@@ -31,7 +31,7 @@ def save_adapter(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, A
     path : Path
         ``NAME.safetensors``; the card becomes ``NAME.json``.
     tensors : mapping
-        Parameters that learnt, by name, float32.
+        What differs from the base, by name; kept in float32.
     card : mapping
         The card's JSON without ``weights``; its ``adapter`` says ``base``, ``base_sha256``, ``base_file``.
 
@@ -84,8 +84,8 @@ def apply_adapter(network: nn.Module, tensors: Mapping[str, Tensor], path: Path)
     ModelError
         They do not fit.
     """
-    parameters = dict(network.named_parameters())
-    wrong = [k for k, v in tensors.items() if k not in parameters or parameters[k].shape != v.shape]
+    known = network.state_dict()
+    wrong = [k for k, v in tensors.items() if k not in known or known[k].shape != v.shape]
     if wrong:
         raise ModelError(
             f"the adapter belongs to another model: {wrong[0]} does not fit",

@@ -204,7 +204,7 @@ def test_quick_learns_a_synthetic_set(quick_run: dict[str, Any], tmp_path: Path,
 def test_a_run_folder_holds_what_the_run_can_be_repeated_from(quick_run: dict[str, Any], easy: Path) -> None:
     folder = Path(quick_run["run"])
     record = json.loads((folder / "run.json").read_text())
-    assert load_recipe(folder / "recipe.toml") == Recipe(**{**record["recipe"], "class_weights": ()})
+    assert load_recipe(folder / "recipe.toml") == Recipe(**{**record["recipe"], "class_weights": (), "frozen": ()})
     assert record["data"]["path"] == str(easy)
     assert len(record["data"]["fingerprint"]) == 64
     assert {"torch", "craquelure", "python"} <= record["versions"].keys()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,48 @@ from training.recipe import Recipe
 from training.significance import bootstrap_intervals, paired_comparison
 from training.synthetic.samples import Ingredients, synthetic_sample
 
-__all__ = ["LAMBDAS", "benchmark_paper"]
+__all__ = ["Study", "benchmark_paper", "replace_annotated"]
 
-LOSSES = ("ce", "dice", "focal", "mixed2", "mixed1")
-MODELS = ("unet", "mc_dm", "res_unet_paper")
-LAMBDAS = (0.25, 0.5, 1.0, 2.0, 4.0)
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared.
+
+    Attributes
+    ----------
+    losses : tuple of str
+        Each trained with the paper's network; Mixed1 is among them.
+    network : str
+        The paper's.
+    rivals : tuple of str
+        Further networks, trained with Mixed1.
+    lambdas : tuple of float
+        Weights of Focal in Mixed1; 1 is the Mixed1 of the losses.
+    ours : str
+        The network of this project that stands beside them.
+    most_real, synthetic : int
+        Pictures of each kind in validation and in test.
+    siblings : int
+        Augmented versions of a picture in the leakage exhibit.
+    """
+
+    losses: tuple[str, ...] = ("ce", "dice", "focal", "mixed2", "mixed1")
+    network: str = "res_unet_paper"
+    rivals: tuple[str, ...] = ("unet", "mc_dm")
+    lambdas: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
+    ours: str = "res_unet"
+    most_real: int = 60
+    synthetic: int = 30
+    siblings: int = 10
+
+
 _VALIDATION = frozenset({"nl01", "fl06", "nl06"})
 _SEEDS = {"validation": 881_000_001, "test": 882_000_001}
-_MOST_REAL, _SYNTHETIC = 60, 30
-_SIBLINGS = 10
 
 
-def benchmark_paper(data: Path, out: Path, budget: Budget, progress: Progress) -> dict[str, Any]:
+def benchmark_paper(
+    data: Path, out: Path, budget: Budget, progress: Progress, study: Study | None = None
+) -> dict[str, Any]:
     """Train everything the paper compares, and write the paper's tables and figures beside its own.
 
     Parameters
@@ -45,16 +75,19 @@ def benchmark_paper(data: Path, out: Path, budget: Budget, progress: Progress) -
         Folder for ``report.md``, ``figures.json``, tables, plots, and the runs.
     budget : Budget
         The same for every training.
+    study : Study or None
+        What is compared; the whole of it by default.
 
     Returns
     -------
     dict
         ``path``, ``lines``, ``figures``.
     """
+    study = study or Study()
     out.mkdir(parents=True, exist_ok=True)
-    material = _material(data, budget)
+    material = _material(data, budget, study)
     base = Recipe(
-        "res_unet_paper",
+        study.network,
         budget.steps,
         budget.batch,
         budget.size_px,
@@ -70,30 +103,33 @@ def benchmark_paper(data: Path, out: Path, budget: Budget, progress: Progress) -
         augmentation="mild",
         precision="float32",
     )
-    recipes = {f"loss-{name}": replace(base, loss=name) for name in LOSSES}
-    for value in LAMBDAS:
+    recipes = {f"loss-{name}": replace(base, loss=name) for name in study.losses}
+    for value in study.lambdas:
         if value != 1.0:
             recipes[f"lambda-{value:g}"] = replace(base, loss="mixed1", focal_weight=value)
-    recipes |= {f"model-{m}": replace(base, loss="mixed1", architecture=m) for m in MODELS[:-1]}
+    recipes |= {f"model-{m}": replace(base, loss="mixed1", architecture=m) for m in study.rivals}
     recipes["ours"] = replace(
-        Recipe(), architecture="res_unet", steps=budget.steps, batch=budget.batch, size_px=budget.size_px,
+        Recipe(), architecture=study.ours, steps=budget.steps, batch=budget.batch, size_px=budget.size_px,
         synthetic=0.5, learning_rate=1e-3, warm_up=max(budget.steps // 20, 1), ema=0.95, loss="ours",
         foreground=0.5,
     )  # fmt: skip
     trials = {name: trial(name, recipe, material, out, budget, progress) for name, recipe in recipes.items()}
-    leak = _leakage(material, base, out, budget, progress)
-    return _report(out, budget, trials, leak, material)
+    leak = _leakage(material, base, out, budget, progress, study)
+    return _report(out, budget, trials, leak, material, study)
 
 
-def _material(data: Path, budget: Budget) -> Material:
+def _material(data: Path, budget: Budget, study: Study) -> Material:
     ingredients = load_ingredients(data)
     oil = [replace_annotated(t) for t in load_tiles(data / "craquelure_oil", validation=False)]
     held = [replace_annotated(t) for t in load_tiles(data / "craquelure_oil", validation=True)]
-    made = {part: tuple(_synthetic(ingredients, seed, budget.size_px)) for part, seed in _SEEDS.items()}
+    made = {
+        part: tuple(_synthetic(ingredients, seed, budget.size_px, study.synthetic))
+        for part, seed in _SEEDS.items()
+    }
     return Material(
         tuple(t for t in oil if t.group not in _VALIDATION),
-        (*_spread([t for t in oil if t.group in _VALIDATION]), *made["validation"]),
-        (*_spread(held), *made["test"]),
+        (*_spread([t for t in oil if t.group in _VALIDATION], study.most_real), *made["validation"]),
+        (*_spread(held, study.most_real), *made["test"]),
         ingredients,
     )
 
@@ -103,29 +139,29 @@ def replace_annotated(tile: Tile) -> Tile:
     return replace(tile, annotated=(load_vocabulary().line_class.code,))
 
 
-def _spread(tiles: Sequence[Tile]) -> list[Tile]:
-    step = -(-len(tiles) // _MOST_REAL) or 1
+def _spread(tiles: Sequence[Tile], most: int) -> list[Tile]:
+    step = -(-len(tiles) // most) or 1
     return list(tiles[::step])
 
 
-def _synthetic(ingredients: Ingredients, seed: int, size_px: int) -> Iterator[Tile]:
-    for index in range(_SYNTHETIC):
+def _synthetic(ingredients: Ingredients, seed: int, size_px: int, count: int) -> Iterator[Tile]:
+    for index in range(count):
         image, label = synthetic_sample(np.random.default_rng((seed, index)), size_px, ingredients)
         yield Tile(f"synthetic-{index}", f"synthetic-{index}", image, label)
 
 
 def _leakage(
-    material: Material, base: Recipe, out: Path, budget: Budget, progress: Progress
+    material: Material, base: Recipe, out: Path, budget: Budget, progress: Progress, study: Study
 ) -> dict[str, float]:
     """Train twice on the same pictures, augmented: split before, and split after the augmentation.
 
     Both are scored on augmented test pictures of their own split, as the paper was.
     """
     rng = np.random.default_rng(7)
-    sources = [t for t in _spread(material.train)]
+    sources = _spread(material.train, study.most_real)
     siblings = []
     for tile in sources:
-        for number in range(_SIBLINGS):
+        for number in range(study.siblings):
             image, label = paper_offline(rng, tile.image, tile.label)
             siblings.append(replace(tile, name=f"{tile.name}-{number}", image=image, label=label))
     chance = rng.random(len(siblings))
@@ -140,8 +176,8 @@ def _leakage(
         test = [t for t, held in zip(siblings, is_test, strict=True) if held]
         part = Material(
             tuple(t for t, held in zip(siblings, is_test, strict=True) if not held),
-            tuple(_spread(test)),
-            tuple(_spread(test)),
+            tuple(_spread(test, study.most_real)),
+            tuple(_spread(test, study.most_real)),
             material.ingredients,
         )
         done = trial(f"leak-{name}", replace(base, synthetic=0.0, loss="mixed1"), part, out, budget, progress)
@@ -150,13 +186,18 @@ def _leakage(
 
 
 def _report(
-    out: Path, budget: Budget, trials: Mapping[str, Trial], leak: Mapping[str, float], material: Material
+    out: Path,
+    budget: Budget,
+    trials: Mapping[str, Trial],
+    leak: Mapping[str, float],
+    material: Material,
+    study: Study,
 ) -> dict[str, Any]:
     told = json.loads((files("training.benchmark") / "paper_figures.json").read_text(encoding="utf-8"))
-    losses = {name: trials[f"loss-{name}"] for name in LOSSES}
-    models = {"unet": trials["model-unet"], "mc_dm": trials["model-mc_dm"]}
-    models |= {"res_unet_paper": trials["loss-mixed1"], "res_unet (ours)": trials["ours"]}
-    lambdas = {v: trials["loss-mixed1" if v == 1.0 else f"lambda-{v:g}"] for v in LAMBDAS}
+    losses = {name: trials[f"loss-{name}"] for name in study.losses}
+    models = {name: trials[f"model-{name}"] for name in study.rivals}
+    models |= {study.network: trials["loss-mixed1"], f"{study.ours} (ours)": trials["ours"]}
+    lambdas = {v: trials["loss-mixed1" if v == 1.0 else f"lambda-{v:g}"] for v in study.lambdas}
     table2 = [_loss_row(name, done, told["table2"][name]) for name, done in losses.items()]
     figure9 = [_model_row(name, done, told["figure9"].get(name)) for name, done in models.items()]
     figure5 = [
