@@ -19,6 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from segmentation_core.errors import DiskFullError, ParameterError
+from segmentation_core.models.decoder import STRIDE_PX
 from segmentation_core.progress import Progress, silent
 from segmentation_core.vocabulary import load_vocabulary
 from training.data import SampleStream, Tile
@@ -149,6 +150,7 @@ def train(  # noqa: PLR0913 - what a run is made of
         run.load(state)
     elif isinstance(start, Path):
         run.start_from(start)
+    _check_batch(recipe, ranks)
     _check_room(run, tiles, folder)
     windows = _some(sliced(validation, _WINDOW_PX, _WINDOW_PX))
     with RunLog(folder, writes=rank == 0) as log, run.together(ranks):
@@ -239,6 +241,17 @@ def _place() -> tuple[int, int]:
 
 def _bfloat16(recipe: Recipe, limits: Limits) -> bool:
     return limits.use_bfloat16 and recipe.precision == "auto"
+
+
+def _check_batch(recipe: Recipe, ranks: int) -> None:
+    """Refuse batches on which normalisation has a single value to learn from."""
+    share = recipe.batch // ranks
+    if share < 1 or (share == 1 and (recipe.size_px <= STRIDE_PX or recipe.architecture == "mc_dm")):
+        raise ParameterError(
+            f"a batch of {recipe.batch} samples of {recipe.size_px} px, shared by {ranks}, is too small for "
+            f"{recipe.architecture}",
+            remedy="Use a larger batch in the recipe",
+        )
 
 
 def _check_room(run: RunState, tiles: Sequence[Tile], folder: Path) -> None:

@@ -57,7 +57,7 @@ def test_the_papers_comparison_writes_its_tables_and_figures_and_continues(tmp_p
 
 def test_deepcrack_says_when_the_official_test_part_is_not_there(tmp_path: Path) -> None:
     write_pairs(tmp_path / "deepcrack_train", {f"{100 + i}-1": "" for i in range(52)}, 32)
-    out, budget = tmp_path / "out", Budget(1, 32, 1, TINY)
+    out, budget = tmp_path / "out", Budget(1, 32, 2, TINY)
     told = benchmark_deepcrack(tmp_path, out, budget, "res_unet_lite", silent)
     assert not told["figures"]["official"]
     assert [row["pictures"] for row in told["figures"]["rows"]] == [20, 20]

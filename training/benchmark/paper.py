@@ -164,11 +164,11 @@ def _leakage(
         for number in range(study.siblings):
             image, label = paper_offline(rng, tile.image, tile.label)
             siblings.append(replace(tile, name=f"{tile.name}-{number}", image=image, label=label))
-    chance = rng.random(len(siblings))
+    drawn = set(rng.permutation(len(siblings))[: max(len(siblings) // 10, 1)].tolist())
     groups = sorted({t.group for t in siblings})
     tested = {groups[i] for i in rng.permutation(len(groups))[: max(len(groups) // 10, 1)]}
     sides = {
-        "split-after": [bool(c >= 0.9) for c in chance],
+        "split-after": [index in drawn for index in range(len(siblings))],
         "split-before": [t.group in tested for t in siblings],
     }
     found = {}
