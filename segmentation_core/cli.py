@@ -423,6 +423,32 @@ def _root(
     del version
 
 
+def _add_installed_commands() -> None:
+    """Add the verbs of other packages; each parses its own arguments, which pass through here unread."""
+    from segmentation_core.commands import find_command, installed_commands, run_command
+
+    untouched = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+    def runner(point: Any) -> Callable[[typer.Context], None]:
+        def run(context: typer.Context) -> None:
+            run_command(find_command(point), context.args, lambda quiet: progress_shown(quiet=quiet))
+
+        return run
+
+    for name, point in installed_commands().items():
+        app.command(name, help=_HELP_OF_OTHERS.get(name), context_settings=dict(untouched))(runner(point))
+
+
+# Known here, so that --help need not load the packages that bring them.
+_HELP_OF_OTHERS = {
+    "adapt": "Fit a model to one beam from corrected windows.",
+    "benchmark": "Compare losses and models as the source paper did.",
+    "dataset": "Import, split, pack or synthesise training data.",
+    "evaluate": "Score a model on a dataset, per class, with intervals.",
+    "train": "Train a network, or continue a training.",
+}
+
+
 # Typer carries its own copy of click in newer versions and uses click itself in older ones.
 _UsageFault: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
@@ -452,6 +478,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+    _add_installed_commands()
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except Interrupted as error:

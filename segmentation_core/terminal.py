@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from segmentation_core.progress import Progress
+from segmentation_core.progress import Progress, rate, told_in_lines
 
 __all__ = ["print_table", "progress_shown"]
-
-_SECONDS_BETWEEN_LINES = 15.0
 
 
 @contextmanager
@@ -33,7 +30,7 @@ def progress_shown(*, quiet: bool) -> Iterator[Progress]:
         with _bars() as show:
             yield show
     else:
-        yield _lines()
+        yield told_in_lines()
 
 
 @contextmanager
@@ -55,37 +52,9 @@ def _bars() -> Iterator[Progress]:
             if stage not in started:
                 started[stage] = (bars.add_task(stage, total=total, rate=""), time.monotonic())
             task, begin = started[stage]
-            bars.update(task, completed=done, total=total, rate=_rate(done, time.monotonic() - begin, unit))
+            bars.update(task, completed=done, total=total, rate=rate(done, time.monotonic() - begin, unit))
 
         yield show
-
-
-def _lines() -> Callable[..., None]:
-    last: dict[str, float] = {}
-    began: dict[str, float] = {}
-
-    def show(stage: str, done: float, total: float, unit: str = "") -> None:
-        now = time.monotonic()
-        began.setdefault(stage, now)
-        if stage in last and done < total and now - last[stage] < _SECONDS_BETWEEN_LINES:
-            return
-        if done >= total and last.get(stage) == float("inf"):
-            return
-        last[stage] = float("inf") if done >= total else now
-        share = 100 * done / total if total else 100.0
-        left = (now - began[stage]) * (total - done) / done if done else 0.0
-        rest = f"about {left:.0f} s left" if done < total and left >= 1 else ""
-        told = [f"{stage}: {share:.0f} %", _rate(done, now - began[stage], unit), rest]
-        sys.stderr.write(", ".join(part for part in told if part) + "\n")
-        sys.stderr.flush()
-
-    return show
-
-
-def _rate(done: float, seconds: float, unit: str) -> str:
-    if not unit or seconds < 0.5 or not done:
-        return ""
-    return f"{done / seconds:.3g} {unit}/s"
 
 
 def print_table(

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,10 +15,24 @@ from PIL import Image
 from torch.utils.data import IterableDataset
 
 from segmentation_core.errors import ParameterError
+from segmentation_core.vocabulary import load_vocabulary
 from training.augmentation import augmented
-from training.synthetic.samples import Image8, Ingredients, synthetic_sample, transplant
+from training.losses import skeleton_tubes
+from training.paper_augmentation import paper_online
+from training.plain_samples import plain_sample
+from training.recipe import Recipe
+from training.synthetic.samples import IGNORE, Image8, Ingredients, synthetic_sample, transplant
 
-__all__ = ["VALIDATION_GROUPS", "Batch", "SampleStream", "Tile", "load_ingredients", "load_tiles"]
+__all__ = [
+    "VALIDATION_GROUPS",
+    "Batch",
+    "SampleStream",
+    "Tile",
+    "cut",
+    "load_ingredients",
+    "load_tiles",
+    "turned",
+]
 
 VALIDATION_GROUPS = frozenset({"nl03", "nl08", "nl10", "fl03", "fl05"})
 """Paintings of the oil set that are never trained on."""
@@ -25,12 +40,16 @@ VALIDATION_GROUPS = frozenset({"nl03", "nl08", "nl10", "fl03", "fl05"})
 
 @dataclass(frozen=True)
 class Tile:
-    """A labelled picture: image (H, W, 3) and label (H, W), uint8; ``group`` is what a split may not cut."""
+    """A labelled picture: image (H, W, 3) and label (H, W), uint8; ``group`` is what a split may not cut.
+
+    ``annotated`` holds the codes of the classes that were looked for; None means all.
+    """
 
     name: str
     group: str
     image: Image8
     label: Image8
+    annotated: tuple[str, ...] | None = None
 
 
 def load_tiles(folder: Path, *, validation: bool) -> tuple[Tile, ...]:
@@ -79,8 +98,26 @@ def load_ingredients(data: Path) -> Ingredients:
     return Ingredients(paintings, overlays)
 
 
-Batch = tuple[torch.Tensor, torch.Tensor]
-"""Images (N, 3, H, W) uint8 and labels (N, H, W) uint8."""
+class Batch(NamedTuple):
+    """What a step sees.
+
+    Attributes
+    ----------
+    images : uint8 Tensor (N, 3, H, W)
+    labels : uint8 Tensor (N, H, W)
+    annotated : bool Tensor (N, K)
+        Which classes were looked for, background first.
+    tubes : uint8 Tensor (N, H, W)
+        Skeletons of the labels, where the loss wants them; empty otherwise.
+    names : str
+        Where the samples are from.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    annotated: torch.Tensor
+    tubes: torch.Tensor
+    names: str
 
 
 class SampleStream(IterableDataset[Batch]):
@@ -92,46 +129,133 @@ class SampleStream(IterableDataset[Batch]):
         Real tiles; empty for a purely synthetic run.
     ingredients : Ingredients
         For the generator.
-    seed, batch, size_px : int
-        Seed of the run, samples in a batch, side of a sample.
-    synthetic : float
-        Share of synthetic samples, 0-1.
-    first_step, last_step : int
-        Half-open range of steps to make.
+    recipe : Recipe
+        Seed, batch, size, shares, augmentation.
+    steps : range
+        Steps to make.
+    rank, ranks : int
+        This process's share of every batch, where several train together.
     """
 
     def __init__(
         self,
         tiles: tuple[Tile, ...],
         ingredients: Ingredients,
+        recipe: Recipe,
         *,
-        seed: int,
-        batch: int,
-        size_px: int,
-        synthetic: float,
         steps: range,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
         self.tiles, self.ingredients, self.steps = tiles, ingredients, steps
-        self.seed, self.batch, self.size_px = seed, batch, size_px
-        self.synthetic = synthetic if tiles else 1.0
+        self.recipe = recipe
+        self.synthetic = max(recipe.synthetic, recipe.rehearsal) if tiles else 1.0
+        self.places = range(rank, recipe.batch, ranks)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the range, in order (of this worker's share, where there are several)."""
         worker = torch.utils.data.get_worker_info()
         steps = self.steps if worker is None else self.steps[worker.id :: worker.num_workers]
         for step in steps:
-            samples = [self._sample(np.random.default_rng((self.seed, step, k))) for k in range(self.batch)]
-            images = np.stack([image for image, _ in samples]).transpose(0, 3, 1, 2)
-            labels = np.stack([label for _, label in samples])
-            yield torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels)
+            yield self.batch(step)
 
-    def _sample(self, rng: np.random.Generator) -> tuple[Image8, Image8]:
+    @staticmethod
+    def of_tile(tile: Tile, recipe: Recipe) -> Batch:
+        """Return a batch of one tile as it is."""
+        return _batch([(tile.image, tile.label, tile)], recipe)
+
+    def batch(self, step: int) -> Batch:
+        """Make the batch of a step."""
+        seed = self.recipe.seed
+        return _batch(
+            [self._sample(np.random.default_rng((seed, step, k))) for k in self.places], self.recipe
+        )
+
+    def _sample(self, rng: np.random.Generator) -> Made:
+        size_px = self.recipe.size_px
         if rng.random() < self.synthetic:
-            return augmented(
-                rng, *synthetic_sample(rng, self.size_px, self.ingredients), self.size_px, rescale=False
-            )
+            if self.recipe.generator == "plain":
+                return *plain_sample(rng, size_px), None
+            made = synthetic_sample(rng, size_px, self.ingredients)
+            return *augmented(rng, *made, size_px, rescale=False), None
         tile = self.tiles[rng.integers(len(self.tiles))]
-        image, label = augmented(rng, tile.image, tile.label, self.size_px, rescale=True)
-        if rng.random() < 0.6:
-            image, label = transplant(rng, image, label, self.ingredients)
+        match self.recipe.augmentation:
+            case "paper":
+                return *paper_online(rng, tile.image, tile.label, size_px), tile
+            case "none":
+                image, label = cut(rng, tile.image, tile.label, size_px, self.recipe.foreground)
+                return *turned(rng, *_padded(image, label, size_px)), tile
+            case _:
+                region = max(size_px, round(_REGION * size_px))
+                image, label = cut(rng, tile.image, tile.label, region, self.recipe.foreground)
+                image, label = augmented(rng, image, label, size_px, rescale=True)
+                if self.recipe.augmentation == "full" and rng.random() < 0.6:
+                    image, label = transplant(rng, image, label, self.ingredients)
+                return image, label, tile
+
+
+Made = tuple[Image8, Image8, Tile | None]
+
+
+def _batch(made: list[Made], recipe: Recipe) -> Batch:
+    images = np.stack([image for image, _, _ in made]).transpose(0, 3, 1, 2)
+    labels = np.stack([label for _, label, _ in made])
+    codes = load_vocabulary().codes
+    annotated = [
+        [True, *(tile is None or tile.annotated is None or code in tile.annotated for code in codes)]
+        for _, _, tile in made
+    ]
+    tubes = np.zeros((0,), np.uint8)
+    if recipe.loss_function.needs_tubes:
+        line = load_vocabulary().line_class.value
+        tubes = np.stack([skeleton_tubes(label, line) for label in labels])
+    return Batch(
+        torch.from_numpy(np.ascontiguousarray(images)),
+        torch.from_numpy(labels),
+        torch.tensor(annotated),
+        torch.from_numpy(tubes),
+        ", ".join("synthetic" if tile is None else tile.name for _, _, tile in made),
+    )
+
+
+_REGION = 1.7
+"""Side of the region that a sample is turned and scaled in, over the sample's own."""
+
+
+def cut(
+    rng: np.random.Generator, image: Image8, label: Image8, side_px: int, foreground: float
+) -> tuple[Image8, Image8]:
+    """Cut a square out of a picture, with probability ``foreground`` around a damaged pixel.
+
+    The square is as large as the picture's shorter side where that is less than ``side_px``.
+    """
+    height, width = label.shape
+    side = min(height, width, side_px)
+    if side == height == width:
         return image, label
+    row, col = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    if rng.random() < foreground:
+        damaged = np.flatnonzero((label > 0) & (label != IGNORE))
+        if damaged.size:
+            at_row, at_col = divmod(int(damaged[rng.integers(damaged.size)]), width)
+            row = min(max(at_row - side // 2, 0), height - side)
+            col = min(max(at_col - side // 2, 0), width - side)
+    rows, cols = slice(row, row + side), slice(col, col + side)
+    return image[rows, cols], label[rows, cols]
+
+
+def turned(rng: np.random.Generator, image: Image8, label: Image8) -> tuple[Image8, Image8]:
+    """Turn by quarters and mirror."""
+    turns = int(rng.integers(4))
+    image, label = np.rot90(image, turns), np.rot90(label, turns)
+    if rng.random() < 0.5:
+        image, label = image[:, ::-1], label[:, ::-1]
+    return np.ascontiguousarray(image), np.ascontiguousarray(label)
+
+
+def _padded(image: Image8, label: Image8, size_px: int) -> tuple[Image8, Image8]:
+    missing = size_px - image.shape[0]
+    if missing <= 0:
+        return image, label
+    image = np.pad(image, ((0, missing), (0, missing), (0, 0)), mode="symmetric")
+    return image, np.pad(label, ((0, missing), (0, missing)), constant_values=IGNORE)

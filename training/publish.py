@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import nn
 
 from segmentation_core import __version__
 from segmentation_core.errors import ParameterError
-from segmentation_core.models import build, save_checkpoint
-from segmentation_core.models.card import IMAGENET_MEAN, IMAGENET_STD
+from segmentation_core.models import save_checkpoint
 from segmentation_core.vocabulary import load_vocabulary
+from training.checkpoint_card import checkpoint_card
 from training.data import VALIDATION_GROUPS, Tile
 from training.metrics import Agreement
+from training.prediction import SCALINGS, class_probabilities, labels_from
+from training.run_state import averaged_network
 from training.synthetic.samples import Ingredients, synthetic_sample
-from training.trainer import class_probabilities, labels_from
 
 __all__ = ["publish", "synthetic_validation"]
 
@@ -83,15 +81,8 @@ def _averaged(run: Path) -> tuple[nn.Module, dict[str, Any], int]:
     state = run / "state.safetensors"
     if not state.is_file():
         raise ParameterError("there is no training run here", path=run, remedy="Train first")
-    with safe_open(state, "pt") as handle:
-        metadata = handle.metadata()
-    recipe = json.loads(metadata["recipe"])
-    network = build(recipe["architecture"], len(load_vocabulary().classes) + 1)
-    tensors = load_file(state)
-    network.load_state_dict(
-        {k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")}
-    )
-    return network.eval().to(memory_format=torch.channels_last), recipe, int(metadata["step"])  # type: ignore[call-overload]
+    network, recipe, step = averaged_network(state)
+    return network, asdict(recipe), step
 
 
 Predicted = list[tuple[Probability, Tile]]
@@ -169,52 +160,18 @@ def _card(
     figures: list[dict[str, Any]],
     made: Mapping[str, Any],
 ) -> dict[str, Any]:
-    vocabulary = load_vocabulary()
-    classes = [{"name": "background", "value": 0, "description": "Everything else"}]
-    classes += [{"name": c.code, "value": c.value, "description": c.name_en} for c in vocabulary.classes]
-    parameters = sum(p.numel() for p in build(recipe["architecture"]).parameters())
-    return {
-        "mlm:name": recipe["architecture"],
-        "mlm:architecture": recipe["architecture"],
-        "mlm:tasks": ["semantic-segmentation"],
-        "mlm:framework": "pytorch",
-        "mlm:framework_version": str(torch.__version__),
-        "mlm:total_parameters": parameters,
-        "mlm:pretrained": False,
-        "mlm:input": [
-            {
-                "name": "RGB picture at native scale, never resized",
-                "bands": ["red", "green", "blue"],
-                "input": {
-                    "shape": [-1, 3, -1, -1],
-                    "dim_order": ["batch", "bands", "height", "width"],
-                    "data_type": "float32",
-                },
-                "value_scaling": [{"type": "scale", "value": 255}],
-                "statistics": {"mean": list(IMAGENET_MEAN), "stddev": list(IMAGENET_STD)},
-            }
-        ],
-        "mlm:output": [
-            {
-                "name": "logits",
-                "tasks": ["semantic-segmentation"],
-                "result": {
-                    "shape": [-1, len(classes), -1, -1],
-                    "dim_order": ["batch", "class", "height", "width"],
-                },
-                "classification:classes": classes,
-                "post_processing_function": "softmax(logits / temperature); a class passes at its threshold",
-            }
-        ],
-        "crack_width_px": [1, 6],
-        "thresholds": dict(thresholds),
-        "temperature": 1.0,
-        "metrics": figures,
-        "data": _DATA,
-        "training": {"craquelure_version": __version__, "recipe": dict(recipe), "step": step, **made},
-        "intended_use": "Orthophotos and photographs of painted surfaces on which cracks are 1 to 6 px wide.",
-        "known_limits": _LIMITS,
-    }
+    return checkpoint_card(
+        recipe["architecture"],
+        recipe["architecture"],
+        SCALINGS[recipe.get("normalisation", "imagenet")],
+        thresholds,
+        1.0,
+        metrics=figures,
+        data=_DATA,
+        training={"craquelure_version": __version__, "recipe": dict(recipe), "step": step, **made},
+        intended_use="Orthophotos and photographs of painted surfaces on which cracks are 1 to 6 px wide.",
+        known_limits=_LIMITS,
+    )
 
 
 _DATA = [

@@ -8,7 +8,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import torch
 
 from segmentation_core.errors import ParameterError
@@ -48,6 +47,8 @@ class Device:
         """Return the memory that a network could use now."""
         if self.kind == "cuda":
             return int(torch.cuda.mem_get_info()[0])
+        import psutil
+
         return int(psutil.virtual_memory().available)
 
 
@@ -119,14 +120,22 @@ def _as_device(report: DeviceReport, notes: tuple[str, ...] = ()) -> Device:
 def _report(kind: str) -> DeviceReport:
     match kind:
         case "cpu":
-            total = int(psutil.virtual_memory().total)
-            return DeviceReport("cpu", _cpu_name(), total, _cpu_has_bfloat16(), None)
+            return DeviceReport("cpu", _cpu_name(), _installed_bytes(), _cpu_has_bfloat16(), None)
         case "cuda":
             return _report_cuda()
         case "mps":
             return _report_mps()
         case _:
             raise ParameterError(f"there is no device {kind!r}")
+
+
+def _installed_bytes() -> int | None:
+    """Return the machine's memory; None without psutil, which training does not need."""
+    try:
+        import psutil
+    except ImportError:
+        return None
+    return int(psutil.virtual_memory().total)
 
 
 def _report_cuda() -> DeviceReport:

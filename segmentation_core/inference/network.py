@@ -31,8 +31,8 @@ class Card(Protocol):
     """What inference needs of a model card."""
 
     @property
-    def temperature(self) -> float:
-        """Logits are divided by it."""
+    def temperature(self) -> float | tuple[float, ...]:
+        """Logits are divided by it: one for all channels, or one per channel."""
 
     def normalise(self, x: Tensor) -> Tensor:
         """Turn uint8 (N, 3, H, W) into what the network was trained on."""
@@ -121,7 +121,8 @@ class Predictor:
         picture = torch.from_numpy(tiles).to(self.device.kind)
         x = self._card.normalise(picture).to(self._dtype, memory_format=torch.channels_last)
         logits = self._network(x).float()
-        return torch.softmax(logits / self._card.temperature, dim=1)[:, 1:]
+        temperature = torch.tensor(self._card.temperature, device=logits.device).view(-1, 1, 1)
+        return torch.softmax(logits / temperature, dim=1)[:, 1:]
 
     @torch.inference_mode()
     def _to_host(self, probabilities: Tensor) -> Launched:

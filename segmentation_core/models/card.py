@@ -68,8 +68,8 @@ class ModelCard:
         Normalisation.
     thresholds : mapping of class code to float
         Probability from which a class counts, 0-1.
-    temperature : float
-        Divides the logits before the softmax.
+    temperature : float or tuple of float
+        Divides the logits before the softmax; one for all channels, or one per channel, background first.
     weights_sha256 : str
         Of the weight file; of its parts joined in order, where there are several.
     weights_parts : int
@@ -85,7 +85,7 @@ class ModelCard:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     thresholds: Mapping[str, float]
-    temperature: float
+    temperature: float | tuple[float, ...]
     weights_sha256: str
     weights_parts: int
     about: Mapping[str, Any]
@@ -119,7 +119,7 @@ def read_card(path: Path) -> ModelCard:
             mean=tuple(float(v) for v in entry["statistics"]["mean"]),
             std=tuple(float(v) for v in entry["statistics"]["stddev"]),
             thresholds={str(k): float(v) for k, v in data["thresholds"].items()},
-            temperature=float(data["temperature"]),
+            temperature=_temperature(data["temperature"]),
             weights_sha256=str(data["weights"]["sha256"]),
             weights_parts=int(data["weights"].get("parts", 1)),
             about=data,
@@ -134,6 +134,10 @@ def read_card(path: Path) -> ModelCard:
     return card
 
 
+def _temperature(told: Any) -> float | tuple[float, ...]:
+    return tuple(float(t) for t in told) if isinstance(told, list) else float(told)
+
+
 def _check(card: ModelCard, path: Path) -> None:
     codes = load_vocabulary().codes
     if card.classes != codes:
@@ -145,7 +149,8 @@ def _check(card: ModelCard, path: Path) -> None:
         raise ModelError("the card needs one threshold between 0 and 1 for every class", path=path)
     if not 1 <= card.weights_parts <= _MOST_PARTS:
         raise ModelError(f"weights in {card.weights_parts} parts are impossible", path=path)
-    if not (math.isfinite(card.temperature) and card.temperature > 0):
+    each = card.temperature if isinstance(card.temperature, tuple) else (card.temperature,)
+    if len(each) not in (1, len(codes) + 1) or not all(math.isfinite(t) and t > 0 for t in each):
         raise ModelError(f"a temperature of {card.temperature} is impossible", path=path)
     if len(card.mean) != 3 or len(card.std) != 3 or not all(s > 0 for s in card.std):
         raise ModelError("the normalisation needs three means and three positive deviations", path=path)

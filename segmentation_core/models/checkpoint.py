@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from segmentation_core.checksum import file_sha256
 from segmentation_core.errors import ModelError
+from segmentation_core.models.adapter import apply_adapter, base_path
 from segmentation_core.models.card import ModelCard, read_card, write_card
 from segmentation_core.models.registry import build
 
@@ -121,7 +122,7 @@ def _in_parts(tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
 
 
 def load_checkpoint(path: Path) -> LoadedModel:
-    """Read a checkpoint and build its network.
+    """Read a checkpoint, or an adapter with its base, and build the network.
 
     Parameters
     ----------
@@ -153,6 +154,10 @@ def load_checkpoint(path: Path) -> LoadedModel:
             path=path,
             remedy="Get the model again",
         )
+    if "adapter" in card.about:
+        network = load_checkpoint(base_path(card, path)).network
+        apply_adapter(network, tensors, path)
+        return LoadedModel(network.eval(), card, path)
     network = build(card.architecture, len(card.classes) + 1)
     _check_shapes(network, tensors, card, path)
     network.load_state_dict(

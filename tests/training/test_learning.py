@@ -10,42 +10,11 @@ from safetensors.torch import load_file
 
 from segmentation_core.errors import ParameterError
 from training.data import VALIDATION_GROUPS, load_tiles
-from training.losses import cross_entropy_and_dice
 from training.metrics import Agreement
 from training.synthetic.samples import Ingredients
-from training.trainer import Recipe, train
+from training.trainer import Limits, Recipe, train
 
 TINY = Recipe(steps=4, batch=2, size_px=64, synthetic=1.0, warm_up=2, seed=5)
-
-
-def test_loss_matches_an_independent_calculation() -> None:
-    rng = np.random.default_rng(1)
-    logits = rng.normal(size=(2, 3, 5, 4)).astype(np.float32)
-    labels = rng.choice([0, 1, 2, 255], size=(2, 5, 4)).astype(np.uint8)
-    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    entropy, overlap, size = [], np.zeros(3), np.zeros(3)
-    for n, r, c in np.ndindex(2, 5, 4):
-        k = labels[n, r, c]
-        if k == 255:
-            continue
-        entropy.append(-np.log(p[n, k, r, c]))
-        overlap[k] += p[n, k, r, c]
-        size += p[n, :, r, c]
-        size[k] += 1
-    dice = (2 * overlap + 1) / (size + 1)
-    expected = np.mean(entropy) + 1 - dice[1:].mean()
-    found = cross_entropy_and_dice(torch.from_numpy(logits), torch.from_numpy(labels))
-    assert float(found) == pytest.approx(expected, rel=1e-5)
-
-
-def test_ignored_pixels_count_for_nothing() -> None:
-    logits = torch.zeros(1, 3, 4, 4, requires_grad=True)
-    labels = torch.zeros(1, 4, 4, dtype=torch.uint8)
-    labels[0, :, 2:] = 255
-    cross_entropy_and_dice(logits, labels).backward()
-    assert logits.grad is not None
-    assert not logits.grad[..., 2:].any()
-    assert logits.grad[..., :2].any()
 
 
 def test_tolerance_forgives_two_pixels_and_not_three() -> None:
@@ -73,7 +42,7 @@ def test_scores_are_pooled_before_the_division() -> None:
 
 
 def test_resuming_gives_bit_for_bit_the_uninterrupted_run(tmp_path: Path) -> None:
-    whole = train(TINY, (), Ingredients(), tmp_path / "whole", every=2)
+    whole = train(TINY, (), Ingredients(), tmp_path / "whole", limits=Limits(every=2))
     halves = tmp_path / "halves"
 
     class Stop(Exception):
@@ -83,8 +52,8 @@ def test_resuming_gives_bit_for_bit_the_uninterrupted_run(tmp_path: Path) -> Non
         raise Stop(line)
 
     with pytest.raises(Stop):
-        train(TINY, (), Ingredients(), halves, every=2, report=interrupt)
-    resumed = train(TINY, (), Ingredients(), halves, every=2)
+        train(TINY, (), Ingredients(), halves, limits=Limits(limits=Limits(every=2)), report=interrupt)
+    resumed = train(TINY, (), Ingredients(), halves, limits=Limits(every=2))
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
     first, second = load_file(tmp_path / "whole/state.safetensors"), load_file(halves / "state.safetensors")
@@ -96,11 +65,9 @@ def test_resuming_gives_bit_for_bit_the_uninterrupted_run(tmp_path: Path) -> Non
 
 def test_a_run_of_another_recipe_is_not_continued(tmp_path: Path) -> None:
     short = Recipe(steps=1, batch=2, size_px=64, synthetic=1.0, seed=5)
-    train(short, (), Ingredients(), tmp_path, every=1)
+    train(short, (), Ingredients(), tmp_path, limits=Limits(every=1))
     with pytest.raises(ParameterError, match="another recipe"):
-        train(
-            Recipe(steps=2, batch=2, size_px=64, synthetic=1.0, seed=6), (), Ingredients(), tmp_path, every=1
-        )
+        train(Recipe(steps=2, batch=2, size_px=64, synthetic=1.0, seed=6), (), Ingredients(), tmp_path)
 
 
 def test_the_rate_rises_then_falls() -> None:

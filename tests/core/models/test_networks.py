@@ -10,7 +10,17 @@ from segmentation_core.errors import ModelError
 from segmentation_core.models import ARCHITECTURES, build
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("res_unet", 28_484_627), ("res_unet_lite", 6_589_411)])
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("res_unet", 28_484_627),
+        ("res_unet_lite", 6_589_411),
+        ("res_unet_paper", 43_932_931),
+        ("unet", 24_891_267),
+        ("unet_classic", 31_037_763),
+        ("mc_dm", 5_813_523),
+    ],
+)
 def test_parameter_count_is_the_designed_one(name: str, parameters: int) -> None:
     assert sum(p.numel() for p in build(name).parameters()) == parameters
 

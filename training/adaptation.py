@@ -1,0 +1,226 @@
+"""``adapt``: fit a model to one beam from corrected windows; kept only where held-out windows get better."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from segmentation_core.errors import ModelError, ParameterError
+from segmentation_core.models import LoadedModel, load_model
+from segmentation_core.models.adapter import save_adapter
+from segmentation_core.progress import Progress, silent
+from training.calibration import calibrated
+from training.checkpoint_card import checkpoint_card
+from training.data import Tile
+from training.dataset.folder import Dataset, open_dataset
+from training.dataset.slices import sliced
+from training.evaluation import Evaluated, for_json, scored, summary
+from training.finish import write_run_record
+from training.parts import adapter_tensors
+from training.prediction import SCALINGS, Scaling, class_logits
+from training.recipe import Recipe, load_recipe
+from training.significance import paired_comparison
+from training.synthetic.samples import Ingredients
+from training.trainer import Limits, train
+
+__all__ = ["adapt", "roll_back"]
+
+_WINDOW_PX = 512
+_MOST_WINDOWS = 24
+
+
+def adapt(
+    base: str | Path | None,
+    data: Path,
+    out: Path,
+    *,
+    recipe: Recipe | None = None,
+    limits: Limits | None = None,
+    ingredients: Ingredients | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Adapt a model, and keep the result where it is better.
+
+    Only normalisation and head learn. The windows of the ``validation`` and ``test`` splits are held out;
+    the mean F1 of the classes they show decides.
+
+    Parameters
+    ----------
+    base : str, Path or None
+        Name in the store or a file.
+    data : Path
+        A dataset with a split.
+    out : Path
+        ``ADAPTER.safetensors``. An earlier adapter there is kept beside it, for `roll_back`.
+    recipe : Recipe or None
+        ``adapt`` by default.
+    limits : Limits or None
+        Device and time.
+    ingredients : Ingredients or None
+        For rehearsal; the dataset's own if None.
+    progress : Progress
+        Told how far it is.
+
+    Returns
+    -------
+    dict
+        ``kept``, ``before`` and ``after`` (figures with intervals, and every held-out window's),
+        ``comparison``, ``adapter`` (path or None), ``bytes``.
+
+    Raises
+    ------
+    ModelError
+        The base is an adapter itself, or cannot be used.
+    ParameterError
+        The dataset cannot be used, or nothing of it is held out.
+    """
+    if out.suffix != ".safetensors":
+        out = out.with_name(out.name + ".safetensors")
+    loaded = load_model(base)
+    if "adapter" in loaded.card.about:
+        raise ModelError(
+            "the base is an adapter", path=loaded.path, remedy=f"Adapt its own base, {_base_of(loaded)}"
+        )
+    dataset = open_dataset(data)
+    tiles, held_out = dataset.tiles("train"), _held_out(dataset)
+    chosen = _fitted_to(recipe or load_recipe("adapt"), loaded)
+    folder = out.with_suffix(".run")
+    _clear(folder)
+    write_run_record(folder, chosen, dataset, base={"name": loaded.name, "sha256": loaded.sha256})
+    before = scored(loaded, held_out, progress)
+    windows = sliced(tiles, _WINDOW_PX, 384)
+    network = train(
+        chosen,
+        windows,
+        ingredients or dataset.ingredients,
+        folder,
+        start=loaded.network,
+        limits=replace(limits or Limits(), every=chosen.steps),
+        progress=progress,
+    ).to("cpu")
+    adapted = _calibrated(network, loaded, windows, out)
+    after = scored(adapted, held_out, progress)
+    better = _merit(after) > _merit(before)
+    result = {
+        "kept": better,
+        "before": summary(before),
+        "after": summary(after),
+        "comparison": for_json(paired_comparison({"after": after.parts, "before": before.parts})),
+        "adapter": str(out) if better else None,
+        "bytes": None,
+        "run": {"base": loaded.name, "data": str(data), "recipe": str(folder / "recipe.toml")},
+    }
+    if better:
+        _write(out, adapted, loaded, chosen, dataset, result)
+        result["bytes"] = out.stat().st_size
+    return result
+
+
+def _held_out(dataset: Dataset) -> tuple[Tile, ...]:
+    records = [r for r in dataset.records if r.split in ("validation", "test")]
+    if not records:
+        raise ParameterError(
+            "no window is held out, so nobody could say whether the adapter helps",
+            path=dataset.path,
+            remedy="Run 'craquelure dataset split' on it",
+        )
+    return tuple(dataset.tile(record) for record in records)
+
+
+def _fitted_to(recipe: Recipe, loaded: LoadedModel) -> Recipe:
+    scaling = Scaling(loaded.card.mean, loaded.card.std)
+    names = [name for name, known in SCALINGS.items() if known == scaling]
+    if not names:
+        raise ModelError("the base scales pictures in a way that training does not know", path=loaded.path)
+    return replace(recipe, architecture=loaded.card.architecture, normalisation=names[0])
+
+
+def _calibrated(network: nn.Module, base: LoadedModel, windows: Sequence[Tile], out: Path) -> LoadedModel:
+    """Fit temperature and thresholds on the windows that were learnt from; the held-out ones stay unseen."""
+    scaling = Scaling(base.card.mean, base.card.std)
+    network = network.eval()
+    some = windows[:: -(-len(windows) // _MOST_WINDOWS)]
+    fitted = calibrated([(class_logits(network, tile.image, scaling), tile) for tile in some])
+    kept = {code: base.card.thresholds[code] for code in fitted.unknown}
+    card = replace(base.card, thresholds=fitted.thresholds | kept, temperature=fitted.temperature)
+    return LoadedModel(network, card, out)
+
+
+def _merit(result: Evaluated) -> float:
+    """Return the mean F1 of the damage classes that the windows show."""
+    told = result.figures
+    values = [v for k, v in told.items() if k.endswith(".f1") and not k.startswith(("macro", "background"))]
+    known = [v for v in values if not np.isnan(v)]
+    return float(np.mean(known)) if known else 0.0
+
+
+def _base_of(loaded: LoadedModel) -> str:
+    return str(loaded.card.about["adapter"]["base"])
+
+
+def _clear(folder: Path) -> None:
+    """Take an earlier run's state away; the folder is this module's own."""
+    for name in ("state.safetensors", "best.safetensors", "log.csv"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _write(
+    out: Path,
+    adapted: LoadedModel,
+    base: LoadedModel,
+    recipe: Recipe,
+    dataset: Dataset,
+    result: Mapping[str, Any],
+) -> None:
+    card = adapted.card
+    told = checkpoint_card(
+        out.stem,
+        card.architecture,
+        Scaling(card.mean, card.std),
+        card.thresholds,
+        card.temperature,
+        metrics=[
+            {"set": f"held-out windows, {when}", **result[when]["figures"]} for when in ("before", "after")
+        ],
+        training={"recipe": vars(recipe), "data": {"fingerprint": dataset.fingerprint}},
+        adapter={
+            "base": base.name,
+            "base_sha256": base.sha256,
+            "base_file": str(base.path.resolve()),
+        },
+        known_limits=["Fitted to one beam: use it there and nowhere else."],
+    )
+    told["crack_width_px"] = list(card.crack_width_px)
+    for path in (out, out.with_suffix(".json")):
+        if path.exists():
+            os.replace(path, _previous(path))
+    save_adapter(out, adapter_tensors(adapted.network), told)
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def roll_back(out: Path) -> dict[str, Any]:
+    """Undo the last `adapt` of a file: the adapter before it comes back, or none is left.
+
+    Raises
+    ------
+    ParameterError
+        There is no adapter.
+    """
+    if not out.exists():
+        raise ParameterError("there is no adapter to roll back", path=out)
+    restored = _previous(out).exists()
+    for path in (out, out.with_suffix(".json")):
+        if restored:
+            os.replace(_previous(path), path)
+        else:
+            path.unlink()
+    return {"adapter": str(out) if restored else None, "rolled_back": True}

@@ -1,0 +1,173 @@
+"""DeepCrack (Liu 2019) by a protocol that others can repeat (RECOGNITION, sections 4 and 9).
+
+Non-commercial data: what is trained here is for comparison and never ships.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from segmentation_core.errors import ParameterError
+from segmentation_core.progress import Progress
+from segmentation_core.vocabulary import load_vocabulary
+from training.benchmark.trial import Budget, Material, Trial, markdown_table, trial
+from training.data import Tile, load_ingredients
+from training.dataset.masks import mask_pictures
+from training.evaluation import Evaluated, for_json
+from training.prediction import SCALINGS, turned_probabilities
+from training.recipe import Recipe
+from training.scores import figures, picture_sums, pooled
+from training.significance import bootstrap_intervals
+
+__all__ = ["benchmark_deepcrack", "scene"]
+
+_VALIDATION_SCENES, _OWN_TEST_SCENES = 30, 20
+_IN_BOTH_PARTS = frozenset({"11142", "11289", "IMG_6536"})
+_BEST_VERIFIABLE = (
+    {"method": "DeepCrack + guided filter (DeepSegmentor)", "F1": 0.868, "IoU": 0.767},
+    {"method": "U-Net, SE, deep supervision (crack-seg card)", "F1": 0.866, "IoU": 0.764},
+)
+
+
+def scene(stem: str) -> str:
+    """Return the scene of a file: its name up to the part's number.
+
+    Examples
+    --------
+    >>> scene("11116-2"), scene("IMG_6536-1"), scene("11117")
+    ('11116', 'IMG_6536', '11117')
+    """
+    head, dash, tail = stem.rpartition("-")
+    return head if dash and tail.isdigit() else stem
+
+
+def benchmark_deepcrack(
+    data: Path, out: Path, budget: Budget, architecture: str, progress: Progress
+) -> dict[str, Any]:
+    """Train on the official training part and score without any tolerance, pooled, at native size.
+
+    Parameters
+    ----------
+    data : Path
+        Folder with ``deepcrack_train`` and, for figures that can be compared, ``deepcrack_test`` (the
+        official 237 images; ``images/`` and ``labels/`` each). Without it, 20 scenes of the training part are
+        held out, which the report says.
+    out : Path
+        Folder for the report and the run.
+    budget : Budget
+        Of the training.
+    architecture : str
+        A name of the registry.
+
+    Returns
+    -------
+    dict
+        ``path``, ``lines``, ``figures``.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    material, official = _material(data)
+    recipe = Recipe(
+        architecture, budget.steps, budget.batch, budget.size_px, synthetic=0.0,
+        learning_rate=1e-3, warm_up=max(budget.steps // 20, 1), loss="ours", foreground=0.5,
+        augmentation="mild",
+    )  # fmt: skip
+    done = trial("deepcrack", recipe, material, out, budget, progress)
+    rows = [_row("single pass", done.result), _row("mean of 8 orientations", _turned(done, material.test))]
+    if official:
+        clean = [i for i, t in enumerate(material.test) if scene(t.name) not in _IN_BOTH_PARTS]
+        part = Evaluated(tuple(material.test[i] for i in clean), tuple(done.result.parts[i] for i in clean))
+        rows.append(_row("single pass, without scenes that are also in training", part))
+    lines = [
+        "# DeepCrack",
+        "",
+        f"{architecture}, {budget.steps} steps of {budget.batch} samples of {budget.size_px} px on "
+        f"{budget.limits.device}. Labels above 127, pictures at native size, zero tolerance, sums pooled,",
+        f"threshold from {_VALIDATION_SCENES} scenes of the training part. Data for non-commercial research:",
+        "the weights never ship.",
+        "Test: the official 237 images."
+        if official
+        else f"Test: {_OWN_TEST_SCENES} held-out scenes of the training part. The official test part was NOT"
+        " there, so these figures cannot be compared.",
+        "",
+        *markdown_table(rows),
+        "",
+        "The best that can be verified on the official split (0.91 and more come from other splits):",
+        "",
+        *markdown_table(list(_BEST_VERIFIABLE)),
+    ]
+    (out / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    found = {"rows": rows, "official": official, "threshold": done.calibration.thresholds}
+    found = for_json(found)
+    (out / "figures.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return {"path": str(out / "report.md"), "lines": lines, "figures": found}
+
+
+def _material(data: Path) -> tuple[Material, bool]:
+    line = load_vocabulary().line_class.code
+    known = _tiles(data / "deepcrack_train", line)
+    official = (data / "deepcrack_test").is_dir()
+    scenes = sorted({t.group for t in known})
+    order = [scenes[i] for i in np.random.default_rng(0).permutation(len(scenes))]
+    if len(order) <= _VALIDATION_SCENES + _OWN_TEST_SCENES:
+        raise ParameterError("there are too few scenes", path=data / "deepcrack_train")
+    validation = set(order[:_VALIDATION_SCENES])
+    tested = set() if official else set(order[_VALIDATION_SCENES : _VALIDATION_SCENES + _OWN_TEST_SCENES])
+    test = _tiles(data / "deepcrack_test", line) if official else [t for t in known if t.group in tested]
+    return (
+        Material(
+            tuple(t for t in known if t.group not in validation | tested),
+            tuple(t for t in known if t.group in validation),
+            tuple(test),
+            load_ingredients(data),
+        ),
+        official,
+    )
+
+
+def _tiles(folder: Path, line: str) -> list[Tile]:
+    labels = next((folder / "labels").glob("*.png"), None)
+    white = labels is not None and _is_black_and_white(folder / "labels")
+    pictures = mask_pictures(
+        folder / "images", folder / "labels", white_is=line if white else None, annotated=(line,)
+    )
+    return [Tile(p.record.name, scene(p.record.name), p.image, p.label, (line,)) for p in pictures]
+
+
+def _is_black_and_white(folder: Path) -> bool:
+    """Say whether labels are as DeepCrack publishes them, 0 to 255, and not the vocabulary's values."""
+    return any(np.asarray(Image.open(path).convert("L")).max() > 2 for path in sorted(folder.glob("*"))[:20])
+
+
+def _turned(done: Trial, tiles: Sequence[Tile]) -> Evaluated:
+    scaling = SCALINGS[done.recipe.normalisation]
+    parts = [
+        picture_sums(
+            turned_probabilities(done.network, t.image, scaling, done.calibration.temperature),
+            t.label,
+            done.calibration.thresholds,
+            t.annotated,
+        )
+        for t in tiles
+    ]
+    return Evaluated(tuple(tiles), tuple(parts))
+
+
+def _row(name: str, result: Evaluated) -> dict[str, Any]:
+    told = figures(pooled(result.parts))
+    low, high = bootstrap_intervals(result.parts, result.groups)["craquelure.f1"]
+    return {
+        "protocol": name,
+        "pictures": len(result.tiles),
+        "F1": round(told["craquelure.f1"], 4),
+        "F1 95 %": f"{low:.3f}-{high:.3f}",
+        "IoU": round(told["craquelure.iou"], 4),
+        "mean IoU": round((told["craquelure.iou"] + told["background.iou"]) / 2, 4),
+        "F1 within 2 px": round(told["craquelure.tolerance_f1"], 4),
+        "clDice": round(told["cldice"], 4),
+    }

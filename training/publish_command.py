@@ -1,0 +1,44 @@
+"""``python -m training publish``: the project's own step from a run to the weights that ship."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from segmentation_core.commands import Command
+from segmentation_core.progress import Progress
+
+__all__ = ["PUBLISH"]
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with craquelure_oil, paintings, overlays"
+    )
+    parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the checkpoint")
+    parser.add_argument("--device", required=True, help="what it was trained on, for the card")
+    parser.add_argument("--hours", type=float, required=True, help="how long it took, for the card")
+
+
+def _run(options: argparse.Namespace, _progress: Progress) -> dict[str, Any]:
+    from training.data import load_ingredients, load_tiles
+    from training.publish import publish, synthetic_validation
+
+    return publish(
+        options.run,
+        options.out,
+        real=load_tiles(options.data / "craquelure_oil", validation=True),
+        synthetic=synthetic_validation(load_ingredients(options.data)),
+        made={"device": options.device, "hours": options.hours},
+    )
+
+
+def _lines(card: dict[str, Any]) -> Iterable[str]:
+    for row in card["metrics"]:
+        yield "  ".join(f"{name} {value}" for name, value in row.items() if name != "protocol")
+
+
+PUBLISH = Command("publish", "Write checkpoint and card of a finished training.", _arguments, _run, _lines)
