@@ -1,0 +1,304 @@
+"""A drawing for CAD (DXF R2010): one layer per class, survey and kind, at 1:1 in metres or millimetres.
+
+Lines and outlines are simplified within a quarter of the GSD and cut at 2,000 vertices, so that CAD
+programs stay quick; what they measure on the drawing agrees with the book within that bound, and the
+book's own figures travel in the extended data of every entity.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from segmentation_core.export.content import layer_content, metres_per_unit
+from segmentation_core.export.fields import CHANGE_LAYERS, ELEMENT_LAYER, EXPORT_LAYERS, ExportLayer
+from segmentation_core.export.request import Pair, Request, Written
+from segmentation_core.export.tables import class_name, size_range
+from segmentation_core.export.template import ClassRules, size_class
+from segmentation_core.export.words import word
+from segmentation_core.survey.surveys import Survey, orthophotos_of
+from segmentation_core.vocabulary import DefectClass, load_vocabulary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ezdxf.document import Drawing
+    from ezdxf.layouts import Modelspace
+
+    from segmentation_core.survey.store import Book
+
+__all__ = ["APP_ID", "MOST_VERTICES", "SIMPLIFIED_GSD", "write_dxf"]
+
+APP_ID = "CRAQUELURE"
+"""Owner of the extended data."""
+
+SIMPLIFIED_GSD = 0.25
+"""Largest distance between a drawn and a measured line, in GSD."""
+
+MOST_VERTICES = 2_000
+_TEXT_MM = 3.5
+_DEFAULT_SCALE = 10
+_LINEWEIGHTS = (0, 5, 9, 13, 15, 18, 20, 25, 30, 35, 40, 50, 53, 60, 70, 80, 90, 100, 106, 120, 140, 158, 200, 211)
+_NOT_IN_LAYER_NAMES = re.compile(r"[<>/\\\":;?*|=`,\x00-\x1f]")
+_DRAWN = ("loss_polygon", "crack_area", "crack_line")
+_MEASURES = ("len_mm", "width_mm", "area_cm2", "conf")
+
+
+@dataclass(frozen=True)
+class _Pen:
+    """What drawing needs: the modelspace, drawing units per book unit and per mm of paper, the tolerance."""
+
+    space: Modelspace
+    per_unit: float
+    per_paper_mm: float
+    tolerance: float
+
+    def coordinates(self, line: Any) -> NDArray[np.float64]:
+        """Return the vertices in drawing units."""
+        return np.asarray(shapely.get_coordinates(line) * self.per_unit)
+
+
+def write_dxf(book: Book, request: Request, folder: Path) -> Written:
+    """Write surveys and pairs as ``out.dxf``.
+
+    Memory: the drawing is built in memory, about 6 kB for each feature.
+
+    Raises
+    ------
+    DiskFullError, VectorError
+        The file cannot be written.
+    """
+    import ezdxf
+
+    drawing = ezdxf.new("R2010", setup=False, units=6 if request.unit == "m" else 4)
+    drawing.appids.add(APP_ID)
+    drawing.styles.add("CRAQUELURE", font="simsun.ttc" if request.language == "zh" else "arial.ttf")
+    drawing.header["$LWDISPLAY"] = 1
+    metre = metres_per_unit(book)
+    unit = 1.0 if request.unit == "m" else 1e3
+    gsd_mm = _finest_gsd_mm(book, request)
+    pen = _Pen(
+        drawing.modelspace(),
+        metre * unit,
+        (request.scale or _DEFAULT_SCALE) * unit / 1e3,
+        SIMPLIFIED_GSD * gsd_mm / 1e3 / metre,
+    )
+    counts: dict[str, int] = {}
+    whole = 0
+    for of, layer in _sources(request):
+        for content in layer_content(book, layer, of, request):
+            rows = zip(content.geometries, zip(*content.columns, strict=True), strict=True)
+            for geometry, values in rows:
+                row = dict(zip((f.name for f in layer.fields), values, strict=True))
+                names = _layer_names(drawing, layer, of, row, request)
+                whole += _draw(pen, layer, names, geometry, row, request)
+                counts[layer.name] = counts.get(layer.name, 0) + 1
+    _draw_elements(drawing, pen, book, request)
+    bound_mm = SIMPLIFIED_GSD * gsd_mm
+    _draw_legend(drawing, pen, request, bound_mm)
+    path = folder / "out.dxf"
+    drawing.saveas(path)
+    notes = [
+        f"lines and outlines are simplified within {bound_mm:.3g} mm (a quarter of the GSD); the measured "
+        "lengths and areas are in the extended data"
+    ]
+    if whole:
+        notes.append(
+            f"{whole} outlines have more than {MOST_VERTICES:,} vertices and stay whole, so that they close"
+        )
+    return Written({path.name: sum(counts.values())}, tuple(notes))
+
+
+def _sources(request: Request) -> Iterator[tuple[Survey | Pair, ExportLayer]]:
+    for survey in request.surveys:
+        yield from ((survey, layer) for layer in EXPORT_LAYERS if layer.table in _DRAWN)
+    for pair in request.pairs:
+        yield from ((pair, layer) for layer in CHANGE_LAYERS)
+
+
+def _finest_gsd_mm(book: Book, request: Request) -> float:
+    surveys = {*request.surveys, *(s for p in request.pairs for s in (p.before, p.after))}
+    sizes = [record.gsd_mm for s in surveys for _, record in orthophotos_of(book, s.surv_id)]
+    return min(sizes, default=0.0)
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Layers of a feature: its line or outline, and its hatch."""
+
+    line: str
+    hatch: str
+
+
+def _layer_names(
+    drawing: Drawing, layer: ExportLayer, of: Survey | Pair, row: dict[str, Any], request: Request
+) -> _Names:
+    language = request.language
+    defect = next((c for c in load_vocabulary().classes if c.code == row["class_cd"]), None)
+    damage = row["class_cd"] or "?" if defect is None else class_name(defect, language)
+    if layer.table == "crack_area":
+        damage = f"{damage} {word('crack_areas', language)}"
+    if isinstance(of, Pair):
+        damage = f"{damage} {row['kind']}"
+    base = f"{damage}_{of.name}"
+    is_line = layer.table in {"crack_line", "change_line"}
+    names = _Names(
+        layer_name(f"{base}_{word('lines' if is_line else 'outline', language)}"),
+        layer_name(f"{base}_{word('hatch', language)}"),
+    )
+    for name in (names.line,) if is_line else (names.line, names.hatch):
+        if name not in drawing.layers:
+            added = drawing.layers.add(name, true_color=_colour(defect))
+            if layer.table == "crack_area":
+                added.off()  # the same cracks are there as lines
+    return names
+
+
+def layer_name(text: str) -> str:
+    """Return a text as the name of a DXF layer: at most 255 characters, none that CAD programs refuse.
+
+    Examples
+    --------
+    >>> layer_name("龟裂_2024/05_hatch")
+    '龟裂_2024-05_hatch'
+    """
+    return _NOT_IN_LAYER_NAMES.sub("-", text)[:255]
+
+
+def _colour(defect: DefectClass | None) -> int:
+    return 0x808080 if defect is None else int(defect.colour[1:], 16)
+
+
+def _draw(
+    pen: _Pen, layer: ExportLayer, names: _Names, geometry: Any, row: dict[str, Any], request: Request
+) -> int:
+    """Draw a feature; return how many outlines had to stay longer than 2,000 vertices."""
+    rules = request.template.classes.get(row["class_cd"] or "")
+    data = _extended_data(row)
+    simple = shapely.simplify(geometry, pen.tolerance, preserve_topology=True)
+    if layer.geometry_type.endswith("LineString"):
+        attribs = {"layer": names.line, "lineweight": _lineweight(rules, row)}
+        for part in shapely.get_parts(simple):
+            for piece in _pieces(pen.coordinates(part)):
+                pen.space.add_lwpolyline(piece, dxfattribs=attribs).set_xdata(APP_ID, data)
+        return 0
+    longer = 0
+    for part in shapely.get_parts(simple):
+        rings = [pen.coordinates(ring)[:-1] for ring in (part.exterior, *part.interiors)]
+        longer += sum(len(ring) > MOST_VERTICES for ring in rings)
+        for ring in rings:
+            line = pen.space.add_lwpolyline(ring, close=True, dxfattribs={"layer": names.line})
+            line.set_xdata(APP_ID, data)
+        _hatch(pen, names.hatch, rings, rules).set_xdata(APP_ID, data)
+    return longer
+
+
+def _pieces(vertices: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Cut a long line into pieces that share their end vertices."""
+    for start in range(0, max(len(vertices) - 1, 1), MOST_VERTICES - 1):
+        yield vertices[start : start + MOST_VERTICES]
+
+
+def _hatch(pen: _Pen, layer: str, rings: Sequence[NDArray[np.float64]], rules: ClassRules | None) -> Any:
+    hatch = pen.space.add_hatch(dxfattribs={"layer": layer, "color": 256})
+    angle = 45.0 if rules is None else rules.hatch_angle_deg
+    spacing = (2.0 if rules is None else rules.hatch_spacing_mm) * pen.per_paper_mm
+    step = (-spacing * float(np.sin(np.radians(angle))), spacing * float(np.cos(np.radians(angle))))
+    hatch.set_pattern_fill("CRAQUELURE", color=256, definition=[[angle, (0.0, 0.0), step, []]])
+    for index, ring in enumerate(rings):
+        hatch.paths.add_polyline_path(ring, is_closed=True, flags=1 if index == 0 else 16)
+    return hatch
+
+
+def _lineweight(rules: ClassRules | None, row: dict[str, Any]) -> int:
+    if rules is None or row.get("width_mm") is None:
+        return 25
+    wanted = rules.pen_mm[size_class(rules.limits, row["width_mm"])] * 100
+    return min(_LINEWEIGHTS, key=lambda weight: abs(weight - wanted))
+
+
+def _extended_data(row: dict[str, Any]) -> list[tuple[int, Any]]:
+    data: list[tuple[int, Any]] = [(1000, f"uid={row['uid'] or ''}"), (1000, _fit("elem_id", row["elem_id"]))]
+    for name in ("surv_dt", "date_a", "date_b", "class_cd", "kind", "status"):
+        if row.get(name) is not None:
+            data.append((1000, f"{name}={row[name]}"))
+    for name in _MEASURES:
+        if row.get(name) is not None:
+            data += [(1000, name), (1040, float(row[name]))]
+    return data
+
+
+def _fit(name: str, value: str | None) -> str:
+    """Return ``name=value`` within the 255 bytes of an extended string."""
+    return f"{name}={value or ''}".encode()[:255].decode(errors="ignore")
+
+
+def _draw_elements(drawing: Drawing, pen: _Pen, book: Book, request: Request) -> None:
+    language = request.language
+    outline, names = (layer_name(word(key, language)) for key in ("elements", "element_names"))
+    drawing.layers.add(outline, color=7, lineweight=35)
+    drawing.layers.add(names, color=7)
+    drawn: set[str] = set()
+    for survey in {*request.surveys, *(p.after for p in request.pairs)}:
+        for content in layer_content(book, ELEMENT_LAYER, survey, request):
+            for geometry, elem_id in zip(content.geometries, content.columns[0], strict=True):
+                if elem_id in drawn:
+                    continue
+                drawn.add(elem_id)
+                data = [(1000, _fit("elem_id", elem_id))]
+                for part in shapely.get_parts(geometry):
+                    for ring in (part.exterior, *part.interiors):
+                        line = pen.space.add_lwpolyline(
+                            pen.coordinates(ring)[:-1], close=True, dxfattribs={"layer": outline}
+                        )
+                        line.set_xdata(APP_ID, data)
+                left, _, _, top = np.array(shapely.bounds(geometry)) * pen.per_unit
+                _text(pen, names, elem_id, left, top + pen.per_paper_mm, _TEXT_MM)
+
+
+def _text(pen: _Pen, layer: str, text: str, x: float, y: float, height_mm: float) -> None:
+    entity = pen.space.add_text(
+        " ".join(text.split()), height=height_mm * pen.per_paper_mm, dxfattribs={"layer": layer, "style": "CRAQUELURE"}
+    )
+    entity.set_placement((x, y))
+
+
+def _draw_legend(drawing: Drawing, pen: _Pen, request: Request, bound_mm: float) -> None:
+    """Draw the legend to the right of everything drawn, at the size it has on paper."""
+    from ezdxf import bbox
+
+    language, mm = request.language, pen.per_paper_mm
+    layer = layer_name(word("legend", language))
+    drawing.layers.add(layer, color=7)
+    extents = bbox.extents(pen.space.query("LWPOLYLINE"), fast=True)
+    x, y = (extents.extmax.x + 10 * mm, extents.extmax.y) if extents.has_data else (0.0, 0.0)
+    _text(pen, layer, word("legend", language), x, y - _TEXT_MM * mm, _TEXT_MM * 1.4)
+    y -= 12 * mm
+    for defect in load_vocabulary().classes:
+        rules = request.template.classes[defect.code]
+        colour = _colour(defect)
+        if defect.geometry == "line":
+            for index, width in enumerate(rules.pen_mm):
+                weight = min(_LINEWEIGHTS, key=lambda w, width=width: abs(w - width * 100))  # type: ignore[misc]
+                attribs = {"layer": layer, "true_color": colour, "lineweight": weight}
+                pen.space.add_lwpolyline([(x, y), (x + 15 * mm, y)], dxfattribs=attribs)
+                size = size_range(rules.limits, index, "mm", language)
+                _text(pen, layer, f"{class_name(defect, language)} {size}", x + 18 * mm, y - mm, _TEXT_MM)
+                y -= 7 * mm
+        else:
+            box = np.array([(x, y - 3 * mm), (x + 15 * mm, y - 3 * mm), (x + 15 * mm, y + 3 * mm), (x, y + 3 * mm)])
+            pen.space.add_lwpolyline(box, close=True, dxfattribs={"layer": layer, "true_color": colour})
+            _hatch(pen, layer, [box], rules).dxf.true_color = colour
+            _text(pen, layer, class_name(defect, language), x + 18 * mm, y - mm, _TEXT_MM)
+            y -= 9 * mm
+    attribs = {"layer": layer, "color": 7, "lineweight": 35}
+    pen.space.add_lwpolyline([(x, y), (x + 15 * mm, y)], dxfattribs=attribs)
+    _text(pen, layer, word("element_outline", language), x + 18 * mm, y - mm, _TEXT_MM)
+    y -= 9 * mm
+    _text(pen, layer, word("simplified", language, mm=f"{bound_mm:.3g}"), x, y, _TEXT_MM * 0.8)

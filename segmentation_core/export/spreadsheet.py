@@ -1,0 +1,144 @@
+"""The tables as a workbook (.xlsx) and as CSV files."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from segmentation_core.export.csv_table import write_csv
+from segmentation_core.export.request import Language, Request, Written
+from segmentation_core.export.tables import Column, Table, dictionary, tables
+from segmentation_core.export.words import word
+from segmentation_core.survey.store import Book
+
+__all__ = ["write_csv_tables", "write_workbook"]
+
+_FORMATS = {
+    "count": "#,##0",
+    "length": "#,##0.000",
+    "area": "#,##0.00",
+    "ratio": "0.00",
+    "number": "General",
+    "date": "yyyy-mm-dd",
+    "text": "@",
+}
+_BY_SIZE = (
+    (1000.0, "#,##0"),
+    (100.0, "0.0"),
+    (10.0, "0.00"),
+    (1.0, "0.000"),
+    (1e-4, "0.00000"),
+    (1e-300, "0.000E+00"),
+    (0.0, "0"),
+)
+"""Four digits or so: from this size on, this format."""
+
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_LONGEST_CELL = 32_767
+_MOST_ROWS = 1_000_000
+_WIDEST = 60
+
+
+def write_csv_tables(book: Book, request: Request, folder: Path) -> Written:
+    """Write every table as a CSV file, UTF-8 with a byte order mark.
+
+    Raises
+    ------
+    DiskFullError, VectorError
+        A file cannot be written.
+    """
+    shown = tables(book, request)
+    counts = {}
+    for table in (*shown, dictionary(shown)):
+        path = folder / f"{book.path.stem}_{table.key}.csv"
+        write_csv(path, [c.header(request.language) for c in table.columns], table.rows)
+        counts[path.name] = len(table.rows)
+    return Written(counts)
+
+
+def write_workbook(book: Book, request: Request, folder: Path) -> Written:
+    """Write every table as a sheet of ``out.xlsx``: frozen headers, filters, number formats, units.
+
+    Text is stored as text, marked so that no spreadsheet takes it for a formula even when it is edited.
+    """
+    from openpyxl import Workbook
+
+    shown = tables(book, request)
+    notes = []
+    workbook = Workbook(write_only=True)
+    for table in (*shown, dictionary(shown)):
+        for title, rows in _sheets(table, request.language):
+            _fill(workbook.create_sheet(title), table, rows, request.language)
+        if len(table.rows) > _MOST_ROWS:
+            notes.append(f"the table {table.key} has more rows than a sheet holds: it continues on others")
+    path = folder / "out.xlsx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # openpyxl's clock
+        workbook.save(path)
+    return Written({path.name: sum(len(table.rows) for table in shown)}, tuple(notes))
+
+
+def _sheets(table: Table, language: Language) -> Iterator[tuple[str, Any]]:
+    title = word(table.key, language)
+    for number, start in enumerate(range(0, max(len(table.rows), 1), _MOST_ROWS), start=1):
+        yield (title if number == 1 else f"{title} {number}"), table.rows[start : start + _MOST_ROWS]
+
+
+def _fill(sheet: Any, table: Table, rows: Any, language: Language) -> None:
+    from openpyxl.styles import Font, PatternFill
+    from openpyxl.utils import get_column_letter
+
+    headers = [c.header(language) for c in table.columns]
+    sheet.freeze_panes = "A2"
+    for index, column in enumerate(table.columns):
+        sheet.column_dimensions[get_column_letter(index + 1)].width = _width(headers[index], rows, index)
+    sheet.auto_filter.ref = f"A1:{get_column_letter(len(headers))}{len(rows) + 1}"
+    sheet.print_title_rows = "1:1"
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr.fitToPage = True
+    bold, grey = Font(bold=True), PatternFill("solid", fgColor="DDDDDD")
+    head = [_cell(sheet, header, Column("column")) for header in headers]
+    for cell in head:
+        cell.font, cell.fill = bold, grey
+    sheet.append(head)
+    for row in rows:
+        sheet.append([_cell(sheet, v, c) for v, c in zip(row, table.columns, strict=True)])
+
+
+def _width(header: str, rows: Any, index: int) -> int:
+    longest = max((_display_width(row[index]) for row in rows[:200]), default=0)
+    return max(8, min(_WIDEST, max(_display_width(header), longest) + 2))
+
+
+def _display_width(value: Any) -> int:
+    if isinstance(value, float):
+        return 10
+    text = "" if value is None else str(value)
+    return sum(2 if ord(c) > 0x2E7F else 1 for c in text)
+
+
+def _cell(sheet: Any, value: Any, column: Column) -> Any:
+    from openpyxl.cell import WriteOnlyCell
+
+    if column.kind == "date" and value is not None:
+        cell = WriteOnlyCell(sheet, date.fromisoformat(value))
+    elif isinstance(value, str):
+        cell = WriteOnlyCell(sheet)
+        cell._value = _NOT_IN_XML.sub("�", value)[:_LONGEST_CELL]
+        cell.data_type = "s"  # never "f": openpyxl takes "=..." for a formula
+        cell.quotePrefix = True
+    else:
+        cell = WriteOnlyCell(sheet, value)
+    cell.number_format = _number_format(value, column)
+    return cell
+
+
+def _number_format(value: Any, column: Column) -> str:
+    if column.kind != "number" or not isinstance(value, int | float):
+        return _FORMATS[column.kind]
+    return next(form for limit, form in _BY_SIZE if abs(value) >= limit)
