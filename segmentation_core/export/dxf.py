@@ -99,9 +99,9 @@ def write_dxf(book: Book, request: Request, folder: Path) -> Written:
                 names = _layer_names(drawing, layer, of, row, request)
                 whole += _draw(pen, layer, names, geometry, row, request)
                 counts[layer.name] = counts.get(layer.name, 0) + 1
-    _draw_elements(drawing, pen, book, request)
+    corner = _draw_elements(drawing, pen, book, request)
     bound_mm = SIMPLIFIED_GSD * gsd_mm
-    _draw_legend(drawing, pen, request, bound_mm)
+    _draw_legend(drawing, pen, request, bound_mm, corner)
     path = folder / "out.dxf"
     drawing.saveas(path)
     notes = [
@@ -188,15 +188,16 @@ def _draw(
             for piece in _pieces(pen.coordinates(part)):
                 pen.space.add_lwpolyline(piece, dxfattribs=attribs).set_xdata(APP_ID, data)
         return 0
-    longer = 0
-    for part in shapely.get_parts(simple):
-        rings = [pen.coordinates(ring)[:-1] for ring in (part.exterior, *part.interiors)]
-        longer += sum(len(ring) > MOST_VERTICES for ring in rings)
-        for ring in rings:
-            line = pen.space.add_lwpolyline(ring, close=True, dxfattribs={"layer": names.line})
-            line.set_xdata(APP_ID, data)
-        _hatch(pen, names.hatch, rings, rules).set_xdata(APP_ID, data)
-    return longer
+    rings = [pen.coordinates(ring)[:-1] for part in shapely.get_parts(simple) for ring in _rings(part)]
+    for ring in rings:
+        line = pen.space.add_lwpolyline(ring, close=True, dxfattribs={"layer": names.line})
+        line.set_xdata(APP_ID, data)
+    _hatch(pen, names.hatch, rings, rules).set_xdata(APP_ID, data)
+    return sum(len(ring) > MOST_VERTICES for ring in rings)
+
+
+def _rings(polygon: Any) -> tuple[Any, ...]:
+    return (polygon.exterior, *polygon.interiors)
 
 
 def _pieces(vertices: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
@@ -211,8 +212,8 @@ def _hatch(pen: _Pen, layer: str, rings: Sequence[NDArray[np.float64]], rules: C
     spacing = (2.0 if rules is None else rules.hatch_spacing_mm) * pen.per_paper_mm
     step = (-spacing * float(np.sin(np.radians(angle))), spacing * float(np.cos(np.radians(angle))))
     hatch.set_pattern_fill("CRAQUELURE", color=256, definition=[[angle, (0.0, 0.0), step, []]])
-    for index, ring in enumerate(rings):
-        hatch.paths.add_polyline_path(ring, is_closed=True, flags=1 if index == 0 else 16)
+    for ring in rings:  # the hatch style "nested" fills between outer rings and holes by parity
+        hatch.paths.add_polyline_path(ring, is_closed=True)
     return hatch
 
 
@@ -239,12 +240,14 @@ def _fit(name: str, value: str | None) -> str:
     return f"{name}={value or ''}".encode()[:255].decode(errors="ignore")
 
 
-def _draw_elements(drawing: Drawing, pen: _Pen, book: Book, request: Request) -> None:
+def _draw_elements(drawing: Drawing, pen: _Pen, book: Book, request: Request) -> tuple[float, float]:
+    """Draw the elements' outlines and names; return the upper right corner of everything."""
     language = request.language
     outline, names = (layer_name(word(key, language)) for key in ("elements", "element_names"))
     drawing.layers.add(outline, color=7, lineweight=35)
     drawing.layers.add(names, color=7)
     drawn: set[str] = set()
+    corners = [(0.0, 0.0)]
     for survey in {*request.surveys, *(p.after for p in request.pairs)}:
         for content in layer_content(book, ELEMENT_LAYER, survey, request):
             for geometry, elem_id in zip(content.geometries, content.columns[0], strict=True):
@@ -253,13 +256,17 @@ def _draw_elements(drawing: Drawing, pen: _Pen, book: Book, request: Request) ->
                 drawn.add(elem_id)
                 data = [(1000, _fit("elem_id", elem_id))]
                 for part in shapely.get_parts(geometry):
-                    for ring in (part.exterior, *part.interiors):
+                    for ring in _rings(part):
                         line = pen.space.add_lwpolyline(
                             pen.coordinates(ring)[:-1], close=True, dxfattribs={"layer": outline}
                         )
                         line.set_xdata(APP_ID, data)
-                left, _, _, top = np.array(shapely.bounds(geometry)) * pen.per_unit
-                _text(pen, names, elem_id, left, top + pen.per_paper_mm, _TEXT_MM)
+                left, _, right, top = np.array(shapely.bounds(geometry)) * pen.per_unit
+                corners.append((float(right), float(top)))
+                inside = (1 + _TEXT_MM) * pen.per_paper_mm
+                _text(pen, names, elem_id, left + pen.per_paper_mm, top - inside, _TEXT_MM)
+    rest = corners[1:] or corners
+    return max(x for x, _ in rest), max(y for _, y in rest)
 
 
 def _text(pen: _Pen, layer: str, text: str, x: float, y: float, height_mm: float) -> None:
@@ -269,15 +276,14 @@ def _text(pen: _Pen, layer: str, text: str, x: float, y: float, height_mm: float
     entity.set_placement((x, y))
 
 
-def _draw_legend(drawing: Drawing, pen: _Pen, request: Request, bound_mm: float) -> None:
-    """Draw the legend to the right of everything drawn, at the size it has on paper."""
-    from ezdxf import bbox
-
+def _draw_legend(
+    drawing: Drawing, pen: _Pen, request: Request, bound_mm: float, corner: tuple[float, float]
+) -> None:
+    """Draw the legend to the right of the elements, at the size it has on paper."""
     language, mm = request.language, pen.per_paper_mm
     layer = layer_name(word("legend", language))
     drawing.layers.add(layer, color=7)
-    extents = bbox.extents(pen.space.query("LWPOLYLINE"), fast=True)
-    x, y = (extents.extmax.x + 10 * mm, extents.extmax.y) if extents.has_data else (0.0, 0.0)
+    x, y = corner[0] + 10 * mm, corner[1]
     _text(pen, layer, word("legend", language), x, y - _TEXT_MM * mm, _TEXT_MM * 1.4)
     y -= 12 * mm
     for defect in load_vocabulary().classes:

@@ -15,18 +15,16 @@ from segmentation_core.export.csv_table import output_errors
 from segmentation_core.export.dxf import write_dxf
 from segmentation_core.export.request import Pair, Request, Written, pairs_of
 from segmentation_core.export.shapefile import write_shapefiles
+from segmentation_core.export.sheet.plan import PAPERS_MM, write_plan
 from segmentation_core.export.spreadsheet import write_csv_tables, write_workbook
 from segmentation_core.export.template import load_template
 from segmentation_core.survey.figures import is_stale, recompute
 from segmentation_core.survey.store import Book, reading, writing
 from segmentation_core.survey.surveys import Survey, surveys_of
 
-__all__ = ["FORMATS", "PAPERS_MM", "export"]
+__all__ = ["FORMATS", "export"]
 
 Writer = Callable[[Book, Request, Path], Written]
-
-PAPERS_MM = {"A4": (297, 210), "A3": (420, 297), "A2": (594, 420), "A1": (841, 594), "A0": (1189, 841)}
-"""Landscape width and height."""
 
 _LANGUAGES = ("en", "zh")
 _UNITS = ("m", "mm")
@@ -47,6 +45,7 @@ FORMATS: dict[str, _Format] = {
     "xlsx": _Format(write_workbook, ".xlsx"),
     "csv": _Format(write_csv_tables),
     "dxf": _Format(write_dxf, ".dxf"),
+    "pdf": _Format(write_plan, ".pdf"),
 }
 """Each writer puts the request into an empty folder; a one-file format names its file ``out``."""
 
