@@ -13,6 +13,7 @@ from typing import Any
 from segmentation_core.errors import ParameterError
 from segmentation_core.export.csv_table import output_errors
 from segmentation_core.export.dxf import write_dxf
+from segmentation_core.export.report import write_report
 from segmentation_core.export.request import Pair, Request, Written, pairs_of
 from segmentation_core.export.shapefile import write_shapefiles
 from segmentation_core.export.sheet.plan import PAPERS_MM, write_plan
@@ -46,6 +47,7 @@ FORMATS: dict[str, _Format] = {
     "csv": _Format(write_csv_tables),
     "dxf": _Format(write_dxf, ".dxf"),
     "pdf": _Format(write_plan, ".pdf"),
+    "html": _Format(write_report, ".html"),
 }
 """Each writer puts the request into an empty folder; a one-file format names its file ``out``."""
 

@@ -48,7 +48,7 @@ def figures_of(book: Book, surv_id: str, language: Language) -> Figures:
             Figure(
                 q.code,
                 q.name_en if language == "en" else q.name_zh,
-                f.unit if f.unit != "1" else "",
+                f.unit.replace("2", "²") if f.unit != "1" else "",
                 *(None if v is None else v * f.factor for v in values.get(q.code, (None, None))),
             )
             for q, f in listed

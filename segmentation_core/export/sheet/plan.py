@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,7 +226,7 @@ def _draw_map(
         unseen = [part for shape in unseen for part in shapely.get_parts(shape) if part.geom_type == "Polygon"]
         canvas.hatched(frame, unseen, _UNSEEN, 0, 1.0)
         draw = _draw_changes if isinstance(subject.of, Pair) else _draw_damage
-        found = draw(book, request, subject, canvas, frame)
+        found = draw(book, request, subject, canvas, frame, elem_id)
         canvas.lines(frame, subject.elements.values(), Pen("#000000", 0.18 if elem_id else 0.35))
         if elem_id is None:
             _name_elements(canvas, frame, subject)
@@ -254,17 +255,25 @@ def _inside(book: Book, table: str, frame: Frame, columns: Sequence[str], where:
     )
 
 
-_COUNTED = "surv_id = ? AND status IS NOT 'rejected' AND (? IS NULL OR elem_id IN (SELECT value FROM json_each(?)))"
+_WANTED = "(? IS NULL OR elem_id IN (SELECT value FROM json_each(?)))"
 
 
-def _draw_damage(book: Book, request: Request, subject: _Subject, canvas: Canvas, frame: Frame) -> bool:
+def _wanted(request: Request, elem_id: str | None) -> tuple[str | None, str | None]:
+    """Return the parameters of `_WANTED`: one element on its sheet, the wanted ones on the overview."""
+    ids = request.elements_json if elem_id is None else json.dumps([elem_id])
+    return (ids, ids)
+
+
+def _draw_damage(  # noqa: PLR0913 - as _draw_map
+    book: Book, request: Request, subject: _Subject, canvas: Canvas, frame: Frame, elem_id: str | None
+) -> bool:
     found = False
-    counted = (subject.survey.surv_id, request.elements_json, request.elements_json)
+    counted = (subject.survey.surv_id, *_wanted(request, elem_id))
     for defect in load_vocabulary().classes:
         rules = request.template.classes[defect.code]
         table = "crack_line" if defect.geometry == "line" else "loss_polygon"
         size, factor = ("wid_m", 1e3) if defect.geometry == "line" else ("area_m2", 1e4)
-        where = f"class_cd = ? AND {_COUNTED}"
+        where = f"class_cd = ? AND surv_id = ? AND status IS NOT 'rejected' AND {_WANTED}"
         for chunk in _inside(book, table, frame, (size,), where, defect.code, *counted):
             found = True
             sizes = [0.0 if row[0] is None else row[0] * factor for row in chunk.rows]
@@ -279,11 +288,13 @@ def _draw_damage(book: Book, request: Request, subject: _Subject, canvas: Canvas
     return found
 
 
-def _draw_changes(book: Book, request: Request, subject: _Subject, canvas: Canvas, frame: Frame) -> bool:
+def _draw_changes(  # noqa: PLR0913 - as _draw_map
+    book: Book, request: Request, subject: _Subject, canvas: Canvas, frame: Frame, elem_id: str | None
+) -> bool:
     found = False
     colours = dict(zip(subject.changes, CHANGE_COLOURS, strict=False))
-    where = "pair_id = ? AND (? IS NULL OR elem_id IN (SELECT value FROM json_each(?)))"
-    parameters = (getattr(subject.of, "pair_id", None), request.elements_json, request.elements_json)
+    where = f"pair_id = ? AND {_WANTED}"
+    parameters = (getattr(subject.of, "pair_id", None), *_wanted(request, elem_id))
     for layer in CHANGE_LAYERS:
         for chunk in _inside(book, layer.table, frame, ("kind",), where, *parameters):
             found = True
