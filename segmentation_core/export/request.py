@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from segmentation_core.export.template import Template
@@ -60,6 +61,8 @@ class Request:
         Denominator of the plan scale; None is chosen to fit.
     template : Template
         Title block, size classes, billing quantities, drawing conventions.
+    out : Path
+        Where the result will lie in the end, for paths that it stores.
     """
 
     surveys: tuple[Survey, ...]
@@ -70,6 +73,7 @@ class Request:
     unit: Unit = "m"
     paper: str = "A3"
     scale: int | None = None
+    out: Path = Path()
 
     @property
     def elements_json(self) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from segmentation_core.errors import ParameterError
+from segmentation_core.export.annotations import write_labelme, write_masks
 from segmentation_core.export.csv_table import output_errors
 from segmentation_core.export.dxf import write_dxf
 from segmentation_core.export.report import write_report
@@ -18,6 +19,7 @@ from segmentation_core.export.request import Pair, Request, Written, pairs_of
 from segmentation_core.export.shapefile import write_shapefiles
 from segmentation_core.export.sheet.plan import PAPERS_MM, write_plan
 from segmentation_core.export.spreadsheet import write_csv_tables, write_workbook
+from segmentation_core.export.subset import write_geojson, write_subset
 from segmentation_core.export.template import load_template
 from segmentation_core.survey.figures import is_stale, recompute
 from segmentation_core.survey.store import Book, reading, writing
@@ -48,6 +50,10 @@ FORMATS: dict[str, _Format] = {
     "dxf": _Format(write_dxf, ".dxf"),
     "pdf": _Format(write_plan, ".pdf"),
     "html": _Format(write_report, ".html"),
+    "labelme": _Format(write_labelme),
+    "masks": _Format(write_masks),
+    "gpkg": _Format(write_subset, ".gpkg"),
+    "geojson": _Format(write_geojson),
 }
 """Each writer puts the request into an empty folder; a one-file format names its file ``out``."""
 
@@ -121,9 +127,9 @@ def export(  # noqa: PLR0913 - the command's options
         known = _checked_elements(opened, elements)
         touched = {s.surv_id: s for s in (*surveys, *(s for p in pairs for s in (p.before, p.after)))}
         stale = [s for s in touched.values() if is_stale(opened, s.surv_id)]
-    request = Request(surveys, pairs, rules, known, language, unit, paper, scale)  # type: ignore[arg-type]
     if chosen.suffix is not None and (out.is_dir() or out.suffix.lower() != chosen.suffix):
         out = out / f"{book.stem}{chosen.suffix}"
+    request = Request(surveys, pairs, rules, known, language, unit, paper, scale, out)  # type: ignore[arg-type]
     if chosen.suffix is not None and not overwrite:
         _refuse_existing([out])
     if stale:
