@@ -53,7 +53,8 @@ class _Sheet:
     @property
     def to_pixels(self) -> Affine:
         """Map coordinates to columns and rows."""
-        return ~Affine(*self.record.transform)
+        inverse: Affine = ~Affine(*self.record.transform)
+        return inverse
 
 
 def write_labelme(book: Book, request: Request, folder: Path) -> Written:
@@ -67,7 +68,7 @@ def write_labelme(book: Book, request: Request, folder: Path) -> Written:
         shapes = [*_ground_shapes(book, sheet), *_area_shapes(book, request, sheet)]
         shapes += _line_shapes(book, request, sheet)
         picture = _relative(sheet.record.path, request.out)
-        data = {
+        data: dict[str, Any] = {
             "version": _LABELME_VERSION,
             "flags": {},
             "shapes": shapes,
@@ -201,25 +202,30 @@ def _line_shapes(book: Book, request: Request, sheet: _Sheet) -> Iterator[dict[s
             yield _shape(str(code), "linestrip", _pixels(sheet, geometry), None, f"uid={uid}{stated}")
 
 
-def _band(
-    book: Book, request: Request, sheet: _Sheet, ground: Any, row: int, rows: int
-) -> NDArray[np.uint8]:
+def _band(book: Book, request: Request, sheet: _Sheet, ground: Any, row: int, rows: int) -> NDArray[np.uint8]:
     """Return the classes of some rows."""
     vocabulary = load_vocabulary()
     record = sheet.record
     place = Affine(*record.transform) @ Affine.translation(0, row)
     shape = (rows, record.width_px)
-    frame = shapely.Polygon([place @ (c, r, 1.0) for c, r in ((0, 0), (shape[1], 0), (shape[1], rows), (0, rows))])
+    frame = shapely.Polygon(
+        [place @ (c, r, 1.0) for c, r in ((0, 0), (shape[1], 0), (shape[1], rows), (0, rows))]
+    )
     x0, y0, x1, y1 = frame.bounds
     band = _burnt([shapely.clip_by_rect(ground, x0, y0, x1, y1)], shape, place)
     classes = np.where(band, vocabulary.background_value, vocabulary.nodata_value).astype(np.uint8)
-    inside = "fid IN (SELECT id FROM rtree_{t}_geom WHERE maxx >= {x0!r} AND minx <= {x1!r} AND maxy >= {y0!r} AND miny <= {y1!r})"
+    inside = (
+        "fid IN (SELECT id FROM rtree_{t}_geom WHERE maxx >= {x0!r} AND minx <= {x1!r} "
+        "AND maxy >= {y0!r} AND miny <= {y1!r})"
+    )
     for defect in vocabulary.drawing_order:
         table = "crack_area" if defect.geometry == "line" else "loss_polygon"
         shapes: list[Any] = []
         where = inside.format(t=table, x0=x0, x1=x1, y0=y0, y1=y1)
         for chunk in _features(book, request, sheet, table, ("class_cd",), where):
-            shapes += [g for g, (code,) in zip(chunk.geometries, chunk.rows, strict=True) if code == defect.code]
+            shapes += [
+                g for g, (code,) in zip(chunk.geometries, chunk.rows, strict=True) if code == defect.code
+            ]
         if defect.geometry == "line":
             where = inside.format(t="crack_line", x0=x0, x1=x1, y0=y0, y1=y1)
             drawn = _features(book, request, sheet, "crack_line", ("wid_m",), f"status = 'drawn' AND {where}")

@@ -91,7 +91,7 @@ def _feature_content(
     for chunk in stream_features(book.connection, layer.table, stored, where, parameters):
         records = [dict(zip(stored, row, strict=True)) for row in chunk.rows]
         for record in records:
-            record |= dates | names.get(record.get("class_cd"), {})
+            record |= dates | names.get(str(record.get("class_cd")), {})
         yield _content(layer, chunk.geometries, records)
 
 
@@ -126,7 +126,9 @@ def _statistics_content(
         yield _content(layer, np.full(len(rows), None, dtype=object), records)
 
 
-def _content(layer: ExportLayer, geometries: NDArray[np.object_], records: Sequence[dict[str, Any]]) -> Content:
+def _content(
+    layer: ExportLayer, geometries: NDArray[np.object_], records: Sequence[dict[str, Any]]
+) -> Content:
     numbers = [f for f in layer.fields if f.kind in {"real", "integer"}]
     for record in records:
         missing = [f.name for f in numbers if record.get(f.source) is None]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ezdxf.document import Drawing
-    from ezdxf.layouts import Modelspace
+    from ezdxf.layouts.layout import Modelspace
 
     from segmentation_core.survey.store import Book
 
@@ -44,7 +44,32 @@ SIMPLIFIED_GSD = 0.25
 MOST_VERTICES = 2_000
 _TEXT_MM = 3.5
 _DEFAULT_SCALE = 10
-_LINEWEIGHTS = (0, 5, 9, 13, 15, 18, 20, 25, 30, 35, 40, 50, 53, 60, 70, 80, 90, 100, 106, 120, 140, 158, 200, 211)
+_LINEWEIGHTS = (
+    0,
+    5,
+    9,
+    13,
+    15,
+    18,
+    20,
+    25,
+    30,
+    35,
+    40,
+    50,
+    53,
+    60,
+    70,
+    80,
+    90,
+    100,
+    106,
+    120,
+    140,
+    158,
+    200,
+    211,
+)
 _NOT_IN_LAYER_NAMES = re.compile(r"[<>/\\\":;?*|=`,\x00-\x1f]")
 _DRAWN = ("loss_polygon", "crack_area", "crack_line")
 _MEASURES = ("len_mm", "width_mm", "area_cm2", "conf")
@@ -74,9 +99,9 @@ def write_dxf(book: Book, request: Request, folder: Path) -> Written:
     DiskFullError, VectorError
         The file cannot be written.
     """
-    import ezdxf
+    from ezdxf.filemanagement import new
 
-    drawing = ezdxf.new("R2010", setup=False, units=6 if request.unit == "m" else 4)
+    drawing = new("R2010", setup=False, units=6 if request.unit == "m" else 4)
     drawing.appids.add(APP_ID)
     drawing.styles.add("CRAQUELURE", font="simsun.ttc" if request.language == "zh" else "arial.ttf")
     drawing.header["$LWDISPLAY"] = 1
@@ -271,7 +296,9 @@ def _draw_elements(drawing: Drawing, pen: _Pen, book: Book, request: Request) ->
 
 def _text(pen: _Pen, layer: str, text: str, x: float, y: float, height_mm: float) -> None:
     entity = pen.space.add_text(
-        " ".join(text.split()), height=height_mm * pen.per_paper_mm, dxfattribs={"layer": layer, "style": "CRAQUELURE"}
+        " ".join(text.split()),
+        height=height_mm * pen.per_paper_mm,
+        dxfattribs={"layer": layer, "style": "CRAQUELURE"},
     )
     entity.set_placement((x, y))
 
@@ -298,7 +325,9 @@ def _draw_legend(
                 _text(pen, layer, f"{class_name(defect, language)} {size}", x + 18 * mm, y - mm, _TEXT_MM)
                 y -= 7 * mm
         else:
-            box = np.array([(x, y - 3 * mm), (x + 15 * mm, y - 3 * mm), (x + 15 * mm, y + 3 * mm), (x, y + 3 * mm)])
+            box = np.array(
+                [(x, y - 3 * mm), (x + 15 * mm, y - 3 * mm), (x + 15 * mm, y + 3 * mm), (x, y + 3 * mm)]
+            )
             pen.space.add_lwpolyline(box, close=True, dxfattribs={"layer": layer, "true_color": colour})
             _hatch(pen, layer, [box], rules).dxf.true_color = colour
             _text(pen, layer, class_name(defect, language), x + 18 * mm, y - mm, _TEXT_MM)

@@ -145,7 +145,9 @@ STATISTICS_TABLE = ExportLayer(
 
 EXPORT_LAYERS: tuple[ExportLayer, ...] = (
     ExportLayer("loss", "loss_polygon", "Polygon", (*_IDENTITY, _AREA_CM2, *_STATE, NO_VALUE)),
-    ExportLayer("crack_area", "crack_area", "MultiPolygon", (*_IDENTITY, _AREA_CM2, _CRACK, *_STATE, NO_VALUE)),
+    ExportLayer(
+        "crack_area", "crack_area", "MultiPolygon", (*_IDENTITY, _AREA_CM2, _CRACK, *_STATE, NO_VALUE)
+    ),
     ExportLayer(
         "crack",
         "crack_line",

@@ -92,7 +92,9 @@ def write_report(book: Book, request: Request, folder: Path) -> Written:
         changes=_shown_table(changes, request),
         surveys=_shown_table(next(t for t in tables(book, request) if t.key == "surveys"), request),
         colours={c.geometry: c.colour for c in load_vocabulary().classes},
-        title_block=[((en if language == "en" else zh), text) for en, zh, text in request.template.title_block if text],
+        title_block=[
+            ((en if language == "en" else zh), text) for en, zh, text in request.template.title_block if text
+        ],
     )
     path = folder / "out.html"
     path.write_text(html, encoding="utf-8")
@@ -106,9 +108,7 @@ def _summary(book: Book, request: Request, surveys: Sequence[Survey]) -> str:
     values = {"last": surveys[-1].date, "elements": len(rows), "area": area}
     if len(surveys) == 1:
         return word("summary_one", request.language, **values)
-    return word(
-        "summary_text", request.language, surveys=len(surveys), first=surveys[0].date, **values
-    )
+    return word("summary_text", request.language, surveys=len(surveys), first=surveys[0].date, **values)
 
 
 def _totals(book: Book, request: Request, surveys: Sequence[Survey]) -> list[dict[str, str]]:
@@ -248,9 +248,7 @@ def _picture(
     underlay = read_underlay(record, extent, gsd_mm, lighten=lighten)
     if underlay is None:
         return None
-    (ax, ay), (bx, by), (cx, cy) = (
-        ((x - extent[0]) * k, (extent[3] - y) * k) for x, y in underlay.corners
-    )
+    (ax, ay), (bx, by), (cx, cy) = (((x - extent[0]) * k, (extent[3] - y) * k) for x, y in underlay.corners)
     matrix = (bx - ax, by - ay, cx - ax, cy - ay, ax, ay)
     return {"data": _jpeg(underlay.rgb), "matrix": " ".join(f"{v:.3f}" for v in matrix)}
 
@@ -274,7 +272,7 @@ def _places(
     colours = {c.geometry: c.colour for c in load_vocabulary().classes}
     told = []
     for number, place in enumerate(places, start=1):
-        x0, y0, x1, y1 = place.extent
+        x0, _y0, x1, y1 = place.extent
         k = _PLACE_PX / (x1 - x0)
         gsd_mm = (x1 - x0) * metre * 1e3 / _PLACE_PX
         pictures = [p for r in records if (p := _picture(r, place.extent, gsd_mm, k)) is not None]

@@ -198,7 +198,9 @@ def _row_bytes(layer: ExportLayer) -> int:
     return 1 + sum(width[f.kind] for f in layer.fields)
 
 
-def _shortened(content: Content, layer: ExportLayer, name: str, first: int, long_texts: _LongTexts) -> Content:
+def _shortened(
+    content: Content, layer: ExportLayer, name: str, first: int, long_texts: _LongTexts
+) -> Content:
     """Cut texts to 254 bytes between two characters, and remember the whole ones."""
     columns = list(content.columns)
     for i, f in enumerate(layer.fields):

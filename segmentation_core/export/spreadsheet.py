@@ -94,8 +94,8 @@ def _fill(sheet: Any, table: Table, rows: Any, language: Language) -> None:
 
     headers = [c.header(language) for c in table.columns]
     sheet.freeze_panes = "A2"
-    for index, column in enumerate(table.columns):
-        sheet.column_dimensions[get_column_letter(index + 1)].width = _width(headers[index], rows, index)
+    for index, header in enumerate(headers):
+        sheet.column_dimensions[get_column_letter(index + 1)].width = _width(header, rows, index)
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(headers))}{len(rows) + 1}"
     sheet.print_title_rows = "1:1"
     sheet.page_setup.orientation = "landscape"

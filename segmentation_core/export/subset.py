@@ -55,11 +55,20 @@ def write_subset(book: Book, request: Request, folder: Path) -> Written:
         with closing(sqlite3.connect(path)) as copy:
             book.connection.backup(copy)
         with writing(path) as part:
-            _keep(part.connection, tuple(surveys), tuple(p.pair_id for p in request.pairs), request.elements_json)
+            _keep(
+                part.connection,
+                tuple(surveys),
+                tuple(p.pair_id for p in request.pairs),
+                request.elements_json,
+            )
             for orth_id, (raster, rasters) in paths.items():
                 part.connection.execute(
                     "UPDATE orthophoto SET path = ?, rasters = ? WHERE orth_id = ?",
-                    (_seen_from(raster, request.out.parent), rasters and _seen_from(rasters, request.out.parent), orth_id),
+                    (
+                        _seen_from(raster, request.out.parent),
+                        rasters and _seen_from(rasters, request.out.parent),
+                        orth_id,
+                    ),
                 )
         with closing(sqlite3.connect(path, isolation_level=None)) as copy:
             copy.execute("VACUUM")
@@ -171,7 +180,9 @@ def _write_layer(
     part = path.with_suffix(".part")
     with part.open("w", encoding="utf-8") as stream:
         name = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{epsg}"}}
-        stream.write(f'{{"type": "FeatureCollection", "name": {_json(path.stem)}, "crs": {_json(name)}, "features": [')
+        stream.write(
+            f'{{"type": "FeatureCollection", "name": {_json(path.stem)}, "crs": {_json(name)}, "features": ['
+        )
         for content in layer_content(book, layer, of, request):
             shapes = shapely.to_geojson(content.geometries)
             area += float(shapely.area(content.geometries).sum())

@@ -167,7 +167,9 @@ def _statistics(book: Book, request: Request) -> Table:
     return Table("statistics", columns, rows)
 
 
-def _features(book: Book, request: Request, survey: Survey, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
+def _features(
+    book: Book, request: Request, survey: Survey, table: str, columns: str
+) -> Iterator[tuple[Any, ...]]:
     wanted = request.elements_json
     query = (
         f"SELECT elem_id, class_cd, {columns} FROM {table} WHERE surv_id = ? AND status IS NOT 'rejected' "

@@ -92,7 +92,9 @@ def _densest_cells(book: Book, request: Request, survey: Survey, side: float) ->
     for chunk in stream_features(
         book.connection, "crack_line", ("elem_id", "len_m"), where, (survey.surv_id, wanted, wanted)
     ):
-        middles = shapely.get_coordinates(shapely.line_interpolate_point(chunk.geometries, 0.5, normalized=True))
+        middles = shapely.get_coordinates(
+            shapely.line_interpolate_point(chunk.geometries, 0.5, normalized=True)
+        )
         cells = np.floor(middles / side).astype(int).tolist()
         for (col, row), (elem_id, length) in zip(cells, chunk.rows, strict=True):
             lengths[col, row] += length or 0.0

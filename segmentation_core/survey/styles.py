@@ -49,9 +49,7 @@ def layer_qml(table: str) -> str | None:
             defect = vocabulary.line_class
         case _:
             defect = vocabulary.polygon_class
-    return Template(template).substitute(
-        rgb=_rgb(defect.colour), label=f"{defect.name_en} {defect.name_zh}"
-    )
+    return Template(template).substitute(rgb=_rgb(defect.colour), label=f"{defect.name_en} {defect.name_zh}")
 
 
 def _rgb(colour: str) -> str:

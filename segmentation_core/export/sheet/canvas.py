@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import shapely
 
@@ -83,19 +83,25 @@ class Canvas:
         document.add_page(orientation="landscape")
         self.width, self.height = float(document.w), float(document.h)
 
-    def text(self, x: float, y: float, text: str, size_mm: float = 2.5, *, width: float | None = None) -> None:
+    def text(
+        self, x: float, y: float, text: str, size_mm: float = 2.5, *, width: float | None = None
+    ) -> None:
         """Write one line with its baseline at ``y``; it is narrowed, then cut, to fit ``width``."""
         self._write(x, y, text, size_mm, width)
 
-    def text_right(self, x: float, y: float, text: str, size_mm: float = 2.5, *, width: float | None = None) -> None:
+    def text_right(
+        self, x: float, y: float, text: str, size_mm: float = 2.5, *, width: float | None = None
+    ) -> None:
         """Write one line that ends at ``x``."""
         fitted, size = self._fitted(text, size_mm, width)
         self._write(x - self._pdf.get_string_width(fitted), y, fitted, size, None)
 
-    def paragraph(self, x: float, y: float, width: float, text: str, size_mm: float = 2.2, lines: int = 3) -> float:
+    def paragraph(
+        self, x: float, y: float, width: float, text: str, size_mm: float = 2.2, lines: int = 3
+    ) -> float:
         """Write a text over a few lines and return the y below it."""
         self._size(size_mm)
-        broken: list[str] = self._pdf.multi_cell(width, text=text, dry_run=True, output="LINES")  # type: ignore[assignment]
+        broken = cast(list[str], self._pdf.multi_cell(width, text=text, dry_run=True, output="LINES"))
         for index, line in enumerate(broken[:lines]):
             cut = index == lines - 1 and len(broken) > lines
             self._write(x, y, f"{line} …" if cut else line, size_mm, width)
@@ -145,7 +151,9 @@ class Canvas:
         """Fill polygons."""
         self._raw(f"{_rgb(fill)} rg {' '.join(self._paths(frame, geometries))} f*")
 
-    def hatched(self, frame: Frame, polygons: Sequence[Any], pen: Pen, angle_deg: float, spacing_mm: float) -> None:
+    def hatched(
+        self, frame: Frame, polygons: Sequence[Any], pen: Pen, angle_deg: float, spacing_mm: float
+    ) -> None:
         """Hatch polygons: the lines are clipped, so that their spacing on paper is exact."""
         for start in range(0, len(polygons), _POLYGONS_AT_ONCE):
             some = polygons[start : start + _POLYGONS_AT_ONCE]

@@ -31,9 +31,7 @@ def page_layout(paper_mm: tuple[float, float]) -> Layout:
     column = _COLUMN_MM if width > 300 else _NARROW_COLUMN_MM
     inner = height - 2 * _MARGIN_MM
     right = width - _MARGIN_MM - column
-    return Layout(
-        (_BINDING_MM, _MARGIN_MM, right - _BINDING_MM, inner), (right, _MARGIN_MM, column, inner)
-    )
+    return Layout((_BINDING_MM, _MARGIN_MM, right - _BINDING_MM, inner), (right, _MARGIN_MM, column, inner))
 
 
 def frames_for(
@@ -65,13 +63,7 @@ def frames_for(
     frames = []
     for row in range(down):
         for col in range(across):
-            if across == 1:
-                left = (x0 + x1) / 2 - box[2] / 2 / k
-            else:
-                left = x0 + col * step[0] - _INSET_MM / k
-            if down == 1:
-                bottom = (y0 + y1) / 2 - box[3] / 2 / k
-            else:
-                bottom = y1 - (row + 1) * step[1] - _INSET_MM / k
+            left = (x0 + x1) / 2 - box[2] / 2 / k if across == 1 else x0 + col * step[0] - _INSET_MM / k
+            bottom = (y0 + y1) / 2 - box[3] / 2 / k if down == 1 else y1 - (row + 1) * step[1] - _INSET_MM / k
             frames.append(Frame(box, left, bottom, k))
     return scale, frames

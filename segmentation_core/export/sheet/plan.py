@@ -73,7 +73,8 @@ def write_plan(book: Book, request: Request, folder: Path) -> Written:
     ParameterError
         There is nothing to draw, or no font here holds the characters needed.
     """
-    subjects = [_subject(book, request, of) for of in (*request.surveys, *request.pairs)]
+    shown: list[Survey | Pair] = [*request.surveys, *request.pairs]
+    subjects = [_subject(book, request, of) for of in shown]
     pages = [page for subject in subjects for page in _pages(book, request, subject)]
     if not pages:
         raise ParameterError(
@@ -139,9 +140,7 @@ def _pages(book: Book, request: Request, subject: _Subject) -> Iterator[_Page]:
         heading = word("overview", request.language)
         yield from _drawings(book, request, subject, heading, tuple(everything), None, scale=None)
     for elem_id, outline in subject.elements.items():
-        yield from _drawings(
-            book, request, subject, elem_id, outline.bounds, elem_id, scale=request.scale
-        )
+        yield from _drawings(book, request, subject, elem_id, outline.bounds, elem_id, scale=request.scale)
     if many:
         yield from _tables(request, subject)
 
@@ -223,7 +222,9 @@ def _draw_map(
                 canvas.picture(_image(underlay.rgb), frame, underlay.corners)
         wanted = subject.elements if elem_id is None else {elem_id: subject.elements[elem_id]}
         unseen = [shapely.difference(outline, subject.ground) for outline in wanted.values()]
-        unseen = [part for shape in unseen for part in shapely.get_parts(shape) if part.geom_type == "Polygon"]
+        unseen = [
+            part for shape in unseen for part in shapely.get_parts(shape) if part.geom_type == "Polygon"
+        ]
         canvas.hatched(frame, unseen, _UNSEEN, 0, 1.0)
         draw = _draw_changes if isinstance(subject.of, Pair) else _draw_damage
         found = draw(book, request, subject, canvas, frame, elem_id)
@@ -244,14 +245,14 @@ def _image(rgb: Any) -> Any:
     return Image.fromarray(rgb)
 
 
-def _inside(book: Book, table: str, frame: Frame, columns: Sequence[str], where: str, *parameters: Any) -> Iterator[Any]:
+def _inside(
+    book: Book, table: str, frame: Frame, columns: Sequence[str], where: str, *parameters: Any
+) -> Iterator[Any]:
     """Yield the features that reach into a frame, by the layer's spatial index."""
     x0, y0, x1, y1 = frame.extent
-    box = (
-        f"fid IN (SELECT id FROM rtree_{table}_geom WHERE maxx >= ? AND minx <= ? AND maxy >= ? AND miny <= ?)"
-    )
+    index = f"SELECT id FROM rtree_{table}_geom WHERE maxx >= ? AND minx <= ? AND maxy >= ? AND miny <= ?"
     yield from stream_features(
-        book.connection, table, columns, f"{where} AND {box}", (*parameters, x0, x1, y0, y1)
+        book.connection, table, columns, f"{where} AND fid IN ({index})", (*parameters, x0, x1, y0, y1)
     )
 
 
@@ -264,7 +265,7 @@ def _wanted(request: Request, elem_id: str | None) -> tuple[str | None, str | No
     return (ids, ids)
 
 
-def _draw_damage(  # noqa: PLR0913 - as _draw_map
+def _draw_damage(
     book: Book, request: Request, subject: _Subject, canvas: Canvas, frame: Frame, elem_id: str | None
 ) -> bool:
     found = False
@@ -288,7 +289,7 @@ def _draw_damage(  # noqa: PLR0913 - as _draw_map
     return found
 
 
-def _draw_changes(  # noqa: PLR0913 - as _draw_map
+def _draw_changes(
     book: Book, request: Request, subject: _Subject, canvas: Canvas, frame: Frame, elem_id: str | None
 ) -> bool:
     found = False
@@ -323,7 +324,13 @@ def _draw_scale_bar(canvas: Canvas, frame: Frame, denominator: int) -> None:
     x, y, _, height = frame.box
     length_mm = next(v for e in range(0, 9) for v in (10**e, 2 * 10**e, 5 * 10**e) if v / denominator >= 20)
     bar = length_mm / denominator
-    label = f"{length_mm / 1000:g} m" if length_mm >= 1000 else f"{length_mm / 10:g} cm" if length_mm >= 100 else f"{length_mm} mm"
+    label = (
+        f"{length_mm / 1000:g} m"
+        if length_mm >= 1000
+        else f"{length_mm / 10:g} cm"
+        if length_mm >= 100
+        else f"{length_mm} mm"
+    )
     left, base = x + 5, y + height - 7
     canvas.box((left - 2, base - 4, bar + 24, 8), THIN, "#ffffff")
     for index in range(4):
@@ -372,7 +379,7 @@ def _draw_table(
     language = request.language
     left, top, width = 20.0, 10.0, canvas.width - 30.0
     canvas.text(left, top + 5, f"{word('quantities', language)}: {subject.of.name}", 4.2, width=width)
-    header = subject.figures[names[0]] if names[0] in subject.figures else ()
+    header = subject.figures.get(names[0], ())
     first = width * 0.2
     each = (width - first) / max(len(header), 1)
     y = top + 12
