@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
+from copy import copy
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -101,13 +102,15 @@ def _fill(sheet: Any, table: Table, rows: Any, language: Language) -> None:
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.fitToHeight = 0
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
+    cells = _Cells(sheet)
     bold, grey = Font(bold=True), PatternFill("solid", fgColor="DDDDDD")
-    head = [_cell(sheet, header, Column("column")) for header in headers]
+    head = [cells.new(header, Column("column")) for header in headers]
     for cell in head:
+        cell._style = copy(cell._style)
         cell.font, cell.fill = bold, grey
     sheet.append(head)
     for row in rows:
-        sheet.append([_cell(sheet, v, c) for v, c in zip(row, table.columns, strict=True)])
+        sheet.append([cells.new(v, c) for v, c in zip(row, table.columns, strict=True)])
 
 
 def _width(header: str, rows: Any, index: int) -> int:
@@ -122,20 +125,34 @@ def _display_width(value: Any) -> int:
     return sum(2 if ord(c) > 0x2E7F else 1 for c in text)
 
 
-def _cell(sheet: Any, value: Any, column: Column) -> Any:
-    from openpyxl.cell import WriteOnlyCell
+class _Cells:
+    """Makes the cells of a sheet; each style is registered once, which is most of the time a cell takes."""
 
-    if column.kind == "date" and value is not None:
-        cell = WriteOnlyCell(sheet, date.fromisoformat(value))
-    elif isinstance(value, str):
-        cell = WriteOnlyCell(sheet)
-        cell._value = _NOT_IN_XML.sub("�", value)[:_LONGEST_CELL]
-        cell.data_type = "s"  # never "f": openpyxl takes "=..." for a formula
-        cell.quotePrefix = True
-    else:
-        cell = WriteOnlyCell(sheet, value)
-    cell.number_format = _number_format(value, column)
-    return cell
+    def __init__(self, sheet: Any) -> None:
+        self._sheet = sheet
+        self._styles: dict[tuple[str, bool], Any] = {}
+
+    def new(self, value: Any, column: Column) -> Any:
+        """Return a cell; text is marked as text."""
+        from openpyxl.cell import WriteOnlyCell
+
+        is_text = isinstance(value, str) and column.kind != "date"
+        if is_text:
+            cell = WriteOnlyCell(self._sheet)
+            cell._value = _NOT_IN_XML.sub("�", value)[:_LONGEST_CELL]
+            cell.data_type = "s"  # never "f": openpyxl takes "=..." for a formula
+        elif column.kind == "date" and value is not None:
+            cell = WriteOnlyCell(self._sheet, date.fromisoformat(value))
+        else:
+            cell = WriteOnlyCell(self._sheet, value)
+        key = (_number_format(value, column), is_text)
+        if key not in self._styles:
+            cell.number_format = key[0]
+            if is_text:
+                cell.quotePrefix = True
+            self._styles[key] = cell._style
+        cell._style = self._styles[key]
+        return cell
 
 
 def _number_format(value: Any, column: Column) -> str:
