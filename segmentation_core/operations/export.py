@@ -130,6 +130,8 @@ def export(  # noqa: PLR0913 - the command's options
     if chosen.suffix is not None and (out.is_dir() or out.suffix.lower() != chosen.suffix):
         out = out / f"{book.stem}{chosen.suffix}"
     request = Request(surveys, pairs, rules, known, language, unit, paper, scale, out)  # type: ignore[arg-type]
+    if out.exists() and book.exists() and out.samefile(book):
+        raise ParameterError("this is the book itself", path=out, remedy="Choose another name")
     if chosen.suffix is not None and not overwrite:
         _refuse_existing([out])
     if stale:

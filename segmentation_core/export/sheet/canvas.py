@@ -61,18 +61,26 @@ class Frame:
         return (self.left, self.bottom, right, top)
 
 
-def new_document(fonts: Sequence[Font], paper_mm: tuple[float, float], title: str) -> FPDF:
-    """Return an empty document with its fonts."""
+@contextmanager
+def new_document(fonts: Sequence[Font], paper_mm: tuple[float, float], title: str) -> Iterator[FPDF]:
+    """Give an empty document with its fonts; their files are closed in the end."""
     from fpdf import FPDF
 
     document = FPDF(unit="mm", format=(min(paper_mm), max(paper_mm)))
     document.set_auto_page_break(False)
     document.set_title(title)
     document.set_creator("Craquelure")
-    for index, font in enumerate(fonts):
-        document.add_font(f"F{index}", fname=font.path, collection_font_number=font.number)
-    document.set_fallback_fonts([f"F{index}" for index in range(1, len(fonts))], exact_match=False)
-    return document
+    try:
+        for index, font in enumerate(fonts):
+            document.add_font(f"F{index}", fname=font.path, collection_font_number=font.number)
+        fallbacks = [f"F{index}" for index in range(1, len(fonts))]
+        document.set_fallback_fonts(fallbacks, exact_match=False)
+        yield document
+    finally:
+        for loaded in document.fonts.values():
+            opened = getattr(loaded, "ttfont", None)
+            if opened is not None:
+                opened.close()
 
 
 class Canvas:
@@ -155,8 +163,9 @@ class Canvas:
         self, frame: Frame, polygons: Sequence[Any], pen: Pen, angle_deg: float, spacing_mm: float
     ) -> None:
         """Hatch polygons: the lines are clipped, so that their spacing on paper is exact."""
-        for start in range(0, len(polygons), _POLYGONS_AT_ONCE):
-            some = polygons[start : start + _POLYGONS_AT_ONCE]
+        drawn = [p for p in polygons if not p.is_empty]
+        for start in range(0, len(drawn), _POLYGONS_AT_ONCE):
+            some = drawn[start : start + _POLYGONS_AT_ONCE]
             paths = " ".join(self._paths(frame, some))
             if paths:
                 x0, y0, x1, y1 = shapely.total_bounds(some)

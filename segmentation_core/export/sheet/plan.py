@@ -81,11 +81,11 @@ def write_plan(book: Book, request: Request, folder: Path) -> Written:
             "there is nothing to draw: no wanted element was surveyed", path=book.path, remedy="Choose others"
         )
     fonts = find_fonts(_texts(request, subjects))
-    document = new_document(fonts, PAPERS_MM[request.paper], book.path.stem)
-    for number, page in enumerate(pages, start=1):
-        page.draw(Canvas(document), number, len(pages))
     path = folder / "out.pdf"
-    document.output(str(path))
+    with new_document(fonts, PAPERS_MM[request.paper], book.path.stem) as document:
+        for number, page in enumerate(pages, start=1):
+            page.draw(Canvas(document), number, len(pages))
+        document.output(str(path))
     notes = dict.fromkeys(f"sheet without underlay: {r}" for s in subjects for r in s.remarks)
     return Written({path.name: len(pages)}, tuple(notes))
 

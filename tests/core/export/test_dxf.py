@@ -75,7 +75,9 @@ def test_layers_hatches_names_and_legend(rich_book, tmp_path):
 
 def test_holes_are_boundaries_of_the_hatch(enter_beam, book, tmp_path, write_vectors, beam_crs):
     holed = shapely.box(1, 1, 3, 3).difference(shapely.box(1.5, 1.5, 2, 2))
-    vectors = write_vectors(tmp_path / "h.gpkg", assessed=shapely.box(0, 0, 10, 4), losses=[holed], crs=beam_crs)
+    vectors = write_vectors(
+        tmp_path / "h.gpkg", assessed=shapely.box(0, 0, 10, 4), losses=[holed], crs=beam_crs
+    )
     enter_beam(vectors=vectors)
     export(book, "dxf", tmp_path / "d.dxf")
     space = opened(tmp_path / "d.dxf").modelspace()
@@ -90,10 +92,14 @@ def test_holes_are_boundaries_of_the_hatch(enter_beam, book, tmp_path, write_vec
     assert len(list(from_hatch(hatch))) == 2
 
 
-def test_long_lines_are_cut_and_simplified_within_the_bound(enter_beam, book, tmp_path, write_vectors, beam_crs):
+def test_long_lines_are_cut_and_simplified_within_the_bound(
+    enter_beam, book, tmp_path, write_vectors, beam_crs
+):
     x = np.linspace(0.5, 9.5, 20_000)
     wave = shapely.LineString(np.column_stack([x, 2 + 0.5 * np.sin(40 * x) + 0.03 * np.sin(4000 * x)]))
-    vectors = write_vectors(tmp_path / "w.gpkg", assessed=shapely.box(0, 0, 10, 4), lines=[(wave, 1)], crs=beam_crs)
+    vectors = write_vectors(
+        tmp_path / "w.gpkg", assessed=shapely.box(0, 0, 10, 4), lines=[(wave, 1)], crs=beam_crs
+    )
     enter_beam(vectors=vectors)
     export(book, "dxf", tmp_path / "d.dxf")
     pieces = opened(tmp_path / "d.dxf").modelspace().query('LWPOLYLINE[layer=="Craquelure_first_lines"]')

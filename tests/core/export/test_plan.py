@@ -45,7 +45,17 @@ def test_every_element_has_its_sheet_in_chinese(rich_book, tmp_path, run_program
     assert "总图" in texts[0]
     for text, element in zip(texts[1:4], ("南立面额枋", "=SUM(A1:A9)", "@无病害"), strict=True):
         assert element in text
-        for word in ("图例", "颜料剥落", "龟裂", "项目", "比例", "2024-05-01", "南立面.tif", "10 mm", "本次调查未计算"):
+        for word in (
+            "图例",
+            "颜料剥落",
+            "龟裂",
+            "项目",
+            "比例",
+            "2024-05-01",
+            "南立面.tif",
+            "10 mm",
+            "本次调查未计算",
+        ):
             assert word in text, word
     assert "未发现病害" in texts[3]
     assert "未发现病害" not in texts[1]
@@ -59,31 +69,29 @@ def test_the_printed_scale_is_true(rich_book, tmp_path, run_program):
     (text,) = pages(tmp_path / "p.pdf", run_program)
     assert re.search(r"1:50 on A3", text)
     page = rendered(tmp_path / "p.pdf", 1, 254, tmp_path, run_program)  # 10 px a mm
-    assert page.shape[:2] == (2970, 4200)
+    assert page.shape[:2] == pytest.approx((2970, 4200), abs=1)
     red, green, blue = page[:, :3000].transpose(2, 0, 1)
     square = (red > 240) & (green < 110) & (blue < 110) & (green > 70)  # the lightened square of 1 m
     rows, cols = np.flatnonzero(square.any(axis=1)), np.flatnonzero(square.any(axis=0))
     for extent in (rows[-1] - rows[0] + 1, cols[-1] - cols[0] + 1):
-        assert extent == pytest.approx(200, abs=2)  # 1 m at 1:50 is 20 mm
+        # 1 m at 1:50 is 20 mm; a pen of 0.18 mm runs along its edge and hides half its width on each side
+        assert extent == pytest.approx(200 - 1.8, abs=1.5)
     # the loss of 1 m2 lies on the square: its hatch and outline are drawn over it
     place = page[rows[0] : rows[-1], cols[0] : cols[-1]]
     assert ((place[..., 2] > 140) & (place[..., 0] < 90)).sum() > 1000
 
 
 def test_hatch_spacing_is_true_on_paper(rich_book, tmp_path, run_program):
-    for scale, name in ((20, "a"), (100, "b")):
-        (tmp_path / name).mkdir()
-        export(rich_book, "pdf", tmp_path / name / "p.pdf", scale=scale, elements=["=SUM(A1:A9)"])
     export(rich_book, "pdf", tmp_path / "p.pdf", scale=20, elements=["南立面额枋"])
-    page = rendered(tmp_path / "p.pdf", 1, 508, tmp_path, run_program)  # 20 px a mm
+    page = rendered(tmp_path / "p.pdf", 1, 254, tmp_path, run_program)  # 10 px a mm
     blue = (page[..., 0] < 120) & (page[..., 2] > 150) & (page[..., 1] > 90) & (page[..., 1] < 170)
-    blue[:, 6000:] = False  # not the legend
+    blue[:, 3000:] = False  # not the legend
     rows, cols = np.flatnonzero(blue.any(axis=1)), np.flatnonzero(blue.any(axis=0))
-    middle = blue[(rows[0] + rows[-1]) // 2, cols[0] : cols[0] + 1000]
+    middle = blue[(rows[0] + rows[-1]) // 2, cols[0] : cols[0] + 500]
     starts = np.flatnonzero(np.diff(middle.astype(int)) == 1)
     gaps = np.diff(starts)[1:-1]
-    # lines at 45 degrees, 2 mm apart: 2.83 mm along a row, 56.6 px
-    assert np.median(gaps) == pytest.approx(2 * np.sqrt(2) * 20, abs=1.5)
+    # lines at 45 degrees, 2 mm apart: 2.83 mm along a row, 28.3 px
+    assert np.mean(gaps) == pytest.approx(2 * np.sqrt(2) * 10, abs=0.8)
 
 
 def test_the_scale_is_chosen_to_fit():
@@ -115,14 +123,16 @@ def test_changes_have_sheets_of_their_own(changed_book, tmp_path, run_program):
     export(changed_book, "pdf", tmp_path / "p.pdf", pair=("春", "秋"), elements=["南立面额枋"])
     (text,) = pages(tmp_path / "p.pdf", run_program)
     for word in ("春 - 秋", "2024-05-01 / 2025-10-01", "appeared", "grown", "0.5 mm", "2.5 mm"):
-        assert word in text
+        assert word.replace(" ", "") in text.replace(" ", "")
 
 
 def test_title_block_and_uncertainty(rich_book, sql, tmp_path, run_program):
     sql("UPDATE element_stats SET u95 = 0.12 WHERE stat = 'crack_m'")
     template = tmp_path / "t.json"
     shipped = fonts.Path(fonts.__file__).with_name("handover.json").read_text("utf-8")
-    template.write_text(shipped.replace('"label_zh": "项目", "text": ""', '"label_zh": "项目", "text": "故宫 Pavilion"'))
+    template.write_text(
+        shipped.replace('"label_zh": "项目", "text": ""', '"label_zh": "项目", "text": "故宫 Pavilion"')
+    )
     export(rich_book, "pdf", tmp_path / "p.pdf", template=template, elements=["南立面额枋"])
     (text,) = pages(tmp_path / "p.pdf", run_program)
     assert "故宫 Pavilion" in text
@@ -141,7 +151,9 @@ def test_a_template_that_cannot_be_used(rich_book, tmp_path):
 
 def test_no_font_with_chinese(rich_book, tmp_path, monkeypatch):
     monkeypatch.setattr(fonts, "_candidates", lambda: ())
-    with pytest.raises(ParameterError, match=r"no font .* holds the characters.*fonts-noto-cjk.*CRAQUELURE_FONT"):
+    with pytest.raises(
+        ParameterError, match=r"no font .* holds the characters.*fonts-noto-cjk.*CRAQUELURE_FONT"
+    ):
         export(rich_book, "pdf", tmp_path / "p.pdf", language="zh")
     assert not (tmp_path / "p.pdf").exists()
 

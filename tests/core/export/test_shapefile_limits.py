@@ -149,7 +149,9 @@ def test_changes_of_a_pair(changed_book, tmp_path):
 def test_names_that_are_not_there(changed_book, tmp_path):
     with pytest.raises(ParameterError, match=r"no survey '冬'.*春, 秋"):
         export(changed_book, "shapefile", tmp_path / "out", pair=("春", "冬"))
-    with pytest.raises(ParameterError, match=r"no element 'B7'.*=SUM\(A1:A9\), @无病害, elsewhere, 南立面额枋"):
+    with pytest.raises(
+        ParameterError, match=r"no element 'B7'.*=SUM\(A1:A9\), @无病害, elsewhere, 南立面额枋"
+    ):
         export(changed_book, "shapefile", tmp_path / "out", elements=["B7", "elsewhere"])
     with pytest.raises(ParameterError, match="exclude each other"):
         export(changed_book, "shapefile", tmp_path / "out", survey="春", pair=("春", "秋"))

@@ -39,7 +39,8 @@ def test_quantities_per_element_class_and_survey(rich_book, sql, tmp_path):
         for code in ("craquelure", "paint_loss")
     ]
     stored = {
-        (elem_id, stat): value for elem_id, stat, value in sql("SELECT elem_id, stat, value FROM element_stats")
+        (elem_id, stat): value
+        for elem_id, stat, value in sql("SELECT elem_id, stat, value FROM element_stats")
     }
     for row in rows:
         element = row["Element"]
@@ -73,7 +74,9 @@ def test_size_classes_and_billing_follow_the_template(rich_book, tmp_path):
     assert float(found["南立面额枋", "paint_loss", "up to 15000 cm2"]["Area [cm2]"]) == pytest.approx(1e4)
     over = [r for r in sizes if r["Size class"] == "over 15000 cm2"]
     assert [float(r["Area [cm2]"]) for r in over] == [pytest.approx(2e4)]
-    assert sum(float(r["Length [m]"] or 0) for r in sizes if r["Size class"] == "over 0.5 mm") == pytest.approx(11)
+    assert sum(
+        float(r["Length [m]"] or 0) for r in sizes if r["Size class"] == "over 0.5 mm"
+    ) == pytest.approx(11)
     billed = {(r["Element"], r["Class code"]): r for r in csv_rows(tmp_path / "out" / "B_billing.csv")}
     left = billed["南立面额枋", "craquelure"]
     assert (int(left["Features [1]"]), float(left["Quantity"])) == (2, pytest.approx(6.5))
@@ -113,7 +116,15 @@ def test_libreoffice_prints_every_sheet(changed_book, tmp_path, run_program):
     run_program("soffice", "--headless", f"-env:UserInstallation=file://{tmp_path}/lo", "--convert-to", "pdf",
                 "--outdir", tmp_path, tmp_path / "t.xlsx")  # fmt: skip
     text = run_program("pdftotext", "-layout", tmp_path / "t.pdf", "-")
-    for word in ("南立面额枋", "评估面积 [m2]", "颜料剥落", "字段（中文）", "appeared", "2025-10-01", "容差 [mm]"):
+    for word in (
+        "南立面额枋",
+        "评估面积 [m2]",
+        "颜料剥落",
+        "字段（中文）",
+        "appeared",
+        "2025-10-01",
+        "容差 [mm]",
+    ):
         assert word in text, word
 
 
@@ -133,7 +144,9 @@ def test_headers_are_frozen_filtered_and_formatted(rich_book, tmp_path):
 def test_changes_of_a_pair(changed_book, tmp_path):
     export(changed_book, "xlsx", tmp_path / "c.xlsx", pair=("春", "秋"))
     rows = sheet_rows(tmp_path / "c.xlsx", "Changes")
-    assert {(r["Element"], r["Class code"], r["Change"]): (r["Length [m]"], r["Area [cm2]"]) for r in rows} == {
+    assert {
+        (r["Element"], r["Class code"], r["Change"]): (r["Length [m]"], r["Area [cm2]"]) for r in rows
+    } == {
         ("南立面额枋", "craquelure", "appeared"): (1.0, None),
         ("=SUM(A1:A9)", "craquelure", "grown"): (0.5, None),
         ("南立面额枋", "paint_loss", "grown"): (None, pytest.approx(9600)),
