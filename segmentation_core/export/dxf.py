@@ -1,8 +1,9 @@
 """A drawing for CAD (DXF R2010): one layer per class, survey and kind, at 1:1 in metres or millimetres.
 
-Lines and outlines are simplified within a quarter of the GSD and cut at 2,000 vertices, so that CAD
-programs stay quick; what they measure on the drawing agrees with the book within that bound, and the
-book's own figures travel in the extended data of every entity.
+Cracks are drawn as centrelines with their width in the extended data; the pixel outlines of hairlines stay
+out of the drawing. Lines and outlines are simplified within a quarter of the GSD and lines are cut at 2,000
+vertices, so that CAD programs stay quick; what they measure on the drawing agrees with the book within that
+bound, and the book's own figures travel in the extended data of every entity.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ _LINEWEIGHTS = (
     211,
 )
 _NOT_IN_LAYER_NAMES = re.compile(r"[<>/\\\":;?*|=`,\x00-\x1f]")
-_DRAWN = ("loss_polygon", "crack_area", "crack_line")
+_DRAWN = ("loss_polygon", "crack_line")
 _MEASURES = ("len_mm", "width_mm", "area_cm2", "conf")
 
 
@@ -167,8 +168,6 @@ def _layer_names(
     language = request.language
     defect = next((c for c in load_vocabulary().classes if c.code == row["class_cd"]), None)
     damage = row["class_cd"] or "?" if defect is None else class_name(defect, language)
-    if layer.table == "crack_area":
-        damage = f"{damage} {word('crack_areas', language)}"
     if isinstance(of, Pair):
         damage = f"{damage} {row['kind']}"
     base = f"{damage}_{of.name}"
@@ -179,9 +178,7 @@ def _layer_names(
     )
     for name in (names.line,) if is_line else (names.line, names.hatch):
         if name not in drawing.layers:
-            added = drawing.layers.add(name, true_color=_colour(defect))
-            if layer.table == "crack_area":
-                added.off()  # the same cracks are there as lines
+            drawing.layers.add(name, true_color=_colour(defect))
     return names
 
 

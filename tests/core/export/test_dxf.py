@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 
 import ezdxf
@@ -106,7 +107,7 @@ def test_long_lines_are_cut_and_simplified_within_the_bound(
     assert len(pieces) > 1
     assert max(len(piece) for piece in pieces) <= MOST_VERTICES
     points = [np.array([(x, y) for x, y, *_ in piece.get_points()]) for piece in pieces]
-    assert all((a[-1] == b[0]).all() for a, b in zip(points, points[1:], strict=False))
+    assert all((a[-1] == b[0]).all() for a, b in itertools.pairwise(points))
     drawn = shapely.LineString(np.concatenate(points))
     assert shapely.hausdorff_distance(wave, drawn) <= 0.0025 + 1e-9
     assert len(set(data_of(piece)["uid"] for piece in pieces)) == 1

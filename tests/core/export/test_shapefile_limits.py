@@ -1,4 +1,4 @@
-"""What the format cannot hold: long texts, 2 GB, big integers, NULL; and output that must not be half there."""
+"""What the format cannot hold (long texts, 2 GB, big integers, NULL), and output that is never half there."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import zipfile
 from contextlib import closing
 
@@ -59,14 +60,12 @@ def test_quantities_per_element_class_and_survey(rich_book, sql, tmp_path):
 
 def test_size_classes_and_billing_follow_the_template(rich_book, tmp_path):
     template = tmp_path / "mine.json"
-    template.write_text(
-        """{"title_block": [], "classes": {
-        "craquelure": {"size_limits": [0.5], "billing_minimum": 3, "hatch_angle_deg": 45, "hatch_spacing_mm": 2,
-                       "pen_mm": [0.1, 0.2]},
-        "paint_loss": {"size_limits": [15000], "billing_minimum": 12000, "hatch_angle_deg": 45,
-                       "hatch_spacing_mm": 2, "pen_mm": [0.1, 0.2]}}}""",
-        encoding="utf-8",
-    )
+    shared = {"hatch_angle_deg": 45, "hatch_spacing_mm": 2, "pen_mm": [0.1, 0.2]}
+    classes = {
+        "craquelure": {"size_limits": [0.5], "billing_minimum": 3} | shared,
+        "paint_loss": {"size_limits": [15000], "billing_minimum": 12000} | shared,
+    }
+    template.write_text(json.dumps({"title_block": [], "classes": classes}), encoding="utf-8")
     export(rich_book, "csv", tmp_path / "out", template=template)
     sizes = csv_rows(tmp_path / "out" / "B_size_classes.csv")
     found = {(r["Element"], r["Class code"], r["Size class"]): r for r in sizes}
