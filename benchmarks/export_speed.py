@@ -29,7 +29,7 @@ from segmentation_core.survey.surveys import OrthophotoRecord, enter_orthophoto,
 CRS = 'LOCAL_CS["South facade",UNIT["metre",1],AXIS["u",EAST],AXIS["v",NORTH]]'
 GSD_M = 0.0005
 SIZE_PX = (12_500, 8_000)
-VECTOR_FORMATS = ("shapefile", "dxf", "gpkg", "masks", "labelme", "csv", "xlsx", "html")
+VECTOR_FORMATS = ("dxf", "shapefile", "gpkg", "masks")
 
 
 def make_book(folder: Path, features: int) -> Path:

@@ -8,6 +8,7 @@ bound, and the book's own figures travel in the extended data of every entity.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import shapely
 from numpy.typing import NDArray
 
 from segmentation_core.export.content import layer_content, metres_per_unit
+from segmentation_core.export.dxf_entities import EntityWriter, joined
 from segmentation_core.export.fields import CHANGE_LAYERS, ELEMENT_LAYER, EXPORT_LAYERS, ExportLayer
 from segmentation_core.export.request import Pair, Request, Written
 from segmentation_core.export.tables import class_name, size_range
@@ -93,7 +95,7 @@ class _Pen:
 def write_dxf(book: Book, request: Request, folder: Path) -> Written:
     """Write surveys and pairs as ``out.dxf``.
 
-    Memory: the drawing is built in memory, about 6 kB for each feature.
+    Memory: one chunk of features; see `segmentation_core.export.dxf_entities`.
 
     Raises
     ------
@@ -115,21 +117,20 @@ def write_dxf(book: Book, request: Request, folder: Path) -> Written:
         (request.scale or _DEFAULT_SCALE) * unit / 1e3,
         SIMPLIFIED_GSD * gsd_mm / 1e3 / metre,
     )
-    counts: dict[str, int] = {}
-    whole = 0
-    for of, layer in _sources(request):
-        for content in layer_content(book, layer, of, request):
-            rows = zip(content.geometries, zip(*content.columns, strict=True), strict=True)
-            for geometry, values in rows:
-                row = dict(zip((f.name for f in layer.fields), values, strict=True))
-                names = _layer_names(drawing, layer, of, row, request)
-                whole += _draw(pen, layer, names, geometry, row, request)
-                counts[layer.name] = counts.get(layer.name, 0) + 1
+    entities = folder / "entities.part"
+    with entities.open("w", encoding="utf-8", newline="\n") as stream:
+        handles = drawing.entitydb.handles
+        writer = EntityWriter(stream, handles.next, pen.space.block_record_handle, APP_ID)
+        drawn, whole = _draw_features(drawing, pen, writer, book, request)
     corner = _draw_elements(drawing, pen, book, request)
     bound_mm = SIMPLIFIED_GSD * gsd_mm
     _draw_legend(drawing, pen, request, bound_mm, corner)
+    rest = io.StringIO()
+    drawing.write(rest)
     path = folder / "out.dxf"
-    drawing.saveas(path)
+    with path.open("w", encoding="utf-8", newline="\n") as out, entities.open(encoding="utf-8") as stream:
+        joined(rest.getvalue(), stream, out)
+    entities.unlink()
     notes = [
         f"lines and outlines are simplified within {bound_mm:.3g} mm (a quarter of the GSD); the measured "
         "lengths and areas are in the extended data"
@@ -138,7 +139,24 @@ def write_dxf(book: Book, request: Request, folder: Path) -> Written:
         notes.append(
             f"{whole} outlines have more than {MOST_VERTICES:,} vertices and stay whole, so that they close"
         )
-    return Written({path.name: sum(counts.values())}, tuple(notes))
+    return Written({path.name: drawn}, tuple(notes))
+
+
+def _draw_features(
+    drawing: Drawing, pen: _Pen, writer: EntityWriter, book: Book, request: Request
+) -> tuple[int, int]:
+    """Draw all features; return how many, and how many outlines stay longer than 2,000 vertices."""
+    drawn = whole = 0
+    for of, layer in _sources(request):
+        fields = [f.name for f in layer.fields]
+        for content in layer_content(book, layer, of, request):
+            shapes = shapely.simplify(content.geometries, pen.tolerance, preserve_topology=True)
+            for geometry, values in zip(shapes, zip(*content.columns, strict=True), strict=True):
+                row = dict(zip(fields, values, strict=True))
+                names = _layer_names(drawing, layer, of, row, request)
+                whole += _draw(pen, writer, layer, names, geometry, row, request)
+                drawn += 1
+    return drawn, whole
 
 
 def _sources(request: Request) -> Iterator[tuple[Survey | Pair, ExportLayer]]:
@@ -198,24 +216,35 @@ def _colour(defect: DefectClass | None) -> int:
 
 
 def _draw(
-    pen: _Pen, layer: ExportLayer, names: _Names, geometry: Any, row: dict[str, Any], request: Request
+    pen: _Pen,
+    writer: EntityWriter,
+    layer: ExportLayer,
+    names: _Names,
+    geometry: Any,
+    row: dict[str, Any],
+    request: Request,
 ) -> int:
     """Draw a feature; return how many outlines had to stay longer than 2,000 vertices."""
     rules = request.template.classes.get(row["class_cd"] or "")
     data = _extended_data(row)
-    simple = shapely.simplify(geometry, pen.tolerance, preserve_topology=True)
     if layer.geometry_type.endswith("LineString"):
-        attribs = {"layer": names.line, "lineweight": _lineweight(rules, row)}
-        for part in shapely.get_parts(simple):
+        weight = _lineweight(rules, row)
+        for part in shapely.get_parts(geometry):
             for piece in _pieces(pen.coordinates(part)):
-                pen.space.add_lwpolyline(piece, dxfattribs=attribs).set_xdata(APP_ID, data)
+                writer.polyline(names.line, piece, data, closed=False, weight=weight)
         return 0
-    rings = [pen.coordinates(ring)[:-1] for part in shapely.get_parts(simple) for ring in _rings(part)]
+    rings = [pen.coordinates(ring)[:-1] for part in shapely.get_parts(geometry) for ring in _rings(part)]
     for ring in rings:
-        line = pen.space.add_lwpolyline(ring, close=True, dxfattribs={"layer": names.line})
-        line.set_xdata(APP_ID, data)
-    _hatch(pen, names.hatch, rings, rules).set_xdata(APP_ID, data)
+        writer.polyline(names.line, ring, data, closed=True)
+    writer.hatch(names.hatch, rings, data, *_hatching(pen, rules))
     return sum(len(ring) > MOST_VERTICES for ring in rings)
+
+
+def _hatching(pen: _Pen, rules: ClassRules | None) -> tuple[float, float]:
+    """Return the angle of a hatch and its spacing in drawing units."""
+    if rules is None:
+        return 45.0, 2.0 * pen.per_paper_mm
+    return rules.hatch_angle_deg, rules.hatch_spacing_mm * pen.per_paper_mm
 
 
 def _rings(polygon: Any) -> tuple[Any, ...]:
@@ -230,8 +259,7 @@ def _pieces(vertices: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
 
 def _hatch(pen: _Pen, layer: str, rings: Sequence[NDArray[np.float64]], rules: ClassRules | None) -> Any:
     hatch = pen.space.add_hatch(dxfattribs={"layer": layer, "color": 256})
-    angle = 45.0 if rules is None else rules.hatch_angle_deg
-    spacing = (2.0 if rules is None else rules.hatch_spacing_mm) * pen.per_paper_mm
+    angle, spacing = _hatching(pen, rules)
     step = (-spacing * float(np.sin(np.radians(angle))), spacing * float(np.cos(np.radians(angle))))
     hatch.set_pattern_fill("CRAQUELURE", color=256, definition=[[angle, (0.0, 0.0), step, []]])
     for ring in rings:  # the hatch style "nested" fills between outer rings and holes by parity

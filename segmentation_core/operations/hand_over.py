@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from importlib.resources import files as files_of
 from pathlib import Path
 from typing import Any
 
 from segmentation_core.errors import ParameterError
+from segmentation_core.export.csv_table import output_errors
 from segmentation_core.operations.export import export
 from segmentation_core.progress import Progress, silent
 
-__all__ = ["CONTENTS", "hand_over"]
+__all__ = ["CONTENTS", "LAYOUT", "hand_over"]
+
+LAYOUT = "sheet-layout.qpt"
+"""The sheet as a QGIS layout template, for those who want to edit it; its atlas runs over the elements."""
 
 CONTENTS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("shapefiles", "shapefile", {}),
@@ -55,5 +60,11 @@ def hand_over(book: str | Path, out: str | Path, *, progress: Progress = silent)
             continue
         files[name] = result["run"]["out"]
         notes |= dict.fromkeys(result["run"]["notes"])
+    layout = out / LAYOUT
+    with output_errors(layout):
+        layout.write_bytes(
+            files_of("segmentation_core.export").joinpath("templates", "plan_sheet.qpt").read_bytes()
+        )
+    files[LAYOUT] = str(layout)
     progress("hand-over", len(CONTENTS), len(CONTENTS), "files")
     return {"files": files, "notes": list(notes)}
