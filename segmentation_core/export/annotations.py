@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,10 @@ import rasterio
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.errors import RasterioError
 from rasterio.features import rasterize
 
+from segmentation_core.errors import VectorError
 from segmentation_core.export.request import Request, Written
 from segmentation_core.statistics.features import stream_features
 from segmentation_core.survey.names import safe_name
@@ -106,13 +109,35 @@ def write_masks(book: Book, request: Request, folder: Path) -> Written:
             **(georeference if record.is_georeferenced else {}),
         }
         ground = stored_assessed(book, sheet.orth_id)
-        with rasterio.open(path, "w", **profile) as dataset:
-            for row in range(0, record.height_px, _BAND_ROWS):
-                rows = min(_BAND_ROWS, record.height_px - row)
-                band = _band(book, request, sheet, ground, row, rows)
-                dataset.write(band, 1, window=rasterio.windows.Window(0, row, record.width_px, rows))
+        sums: list[int] = []
+        try:
+            with rasterio.open(path, "w", **profile) as dataset:
+                for window in _bands(record):
+                    band = _band(book, request, sheet, ground, window.row_off, window.height)
+                    sums.append(zlib.crc32(band))
+                    dataset.write(band, 1, window=window)
+            with rasterio.open(path) as dataset:
+                found = [zlib.crc32(dataset.read(1, window=window)) for window in _bands(record)]
+        except RasterioError as exc:
+            raise _unwritten(path) from exc
+        if found != sums:  # GDAL does not always say that a disk filled up
+            raise _unwritten(path)
         counts[path.name] = 1
     return Written(counts)
+
+
+def _bands(record: OrthophotoRecord) -> Iterator[Any]:
+    for row in range(0, record.height_px, _BAND_ROWS):
+        rows = min(_BAND_ROWS, record.height_px - row)
+        yield rasterio.windows.Window(0, row, record.width_px, rows)
+
+
+def _unwritten(path: Path) -> VectorError:
+    return VectorError(
+        "the mask does not read back as it was written",
+        path=path,
+        remedy="Check that the disk is not full and no quota is reached, and export again",
+    )
 
 
 def _sheets(book: Book, request: Request) -> Iterator[_Sheet]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import sys
+import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from datetime import date
 from pathlib import Path
@@ -66,21 +70,47 @@ def write_workbook(book: Book, request: Request, folder: Path) -> Written:
 
     Text is stored as text, marked so that no spreadsheet takes it for a formula even when it is edited.
     """
+    shown = tables(book, request)
+    notes = [
+        f"the table {table.key} has more rows than a sheet holds: it continues on others"
+        for table in shown
+        if len(table.rows) > _MOST_ROWS
+    ]
+    path = folder / "out.xlsx"
+    with _quiet_openpyxl():
+        _save(path, (*shown, dictionary(shown)), request.language)
+    return Written({path.name: sum(len(table.rows) for table in shown)}, tuple(notes))
+
+
+def _save(path: Path, shown: Sequence[Table], language: Language) -> None:
     from openpyxl import Workbook
 
-    shown = tables(book, request)
-    notes = []
     workbook = Workbook(write_only=True)
-    for table in (*shown, dictionary(shown)):
-        for title, rows in _sheets(table, request.language):
-            _fill(workbook.create_sheet(title), table, rows, request.language)
-        if len(table.rows) > _MOST_ROWS:
-            notes.append(f"the table {table.key} has more rows than a sheet holds: it continues on others")
-    path = folder / "out.xlsx"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # openpyxl's clock
-        workbook.save(path)
-    return Written({path.name: sum(len(table.rows) for table in shown)}, tuple(notes))
+    for table in shown:
+        for title, rows in _sheets(table, language):
+            _fill(workbook.create_sheet(title), table, rows, language)
+    workbook.save(path)
+
+
+@contextmanager
+def _quiet_openpyxl() -> Iterator[None]:
+    """Keep openpyxl's half-written sheets from printing a traceback when they are thrown away.
+
+    After a failed write its generators fail once more while they are collected; the failure itself is
+    raised, and told, as any other.
+    """
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # openpyxl's clock
+            yield
+    except OSError as exc:
+        traceback.clear_frames(exc.__traceback__)
+        gc.collect()
+        raise
+    finally:
+        sys.unraisablehook = hook
 
 
 def _sheets(table: Table, language: Language) -> Iterator[tuple[str, Any]]:

@@ -62,9 +62,8 @@ def hand_over(book: str | Path, out: str | Path, *, progress: Progress = silent)
         notes |= dict.fromkeys(result["run"]["notes"])
     layout = out / LAYOUT
     with output_errors(layout):
-        layout.write_bytes(
-            files_of("segmentation_core.export").joinpath("templates", "plan_sheet.qpt").read_bytes()
-        )
+        template = files_of("segmentation_core.export").joinpath("templates").joinpath("plan_sheet.qpt")
+        layout.write_bytes(template.read_bytes())
     files[LAYOUT] = str(layout)
     progress("hand-over", len(CONTENTS), len(CONTENTS), "files")
     return {"files": files, "notes": list(notes)}
