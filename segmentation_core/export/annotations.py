@@ -114,10 +114,10 @@ def write_masks(book: Book, request: Request, folder: Path) -> Written:
             with rasterio.open(path, "w", **profile) as dataset:
                 for window in _bands(record):
                     band = _band(book, request, sheet, ground, window.row_off, window.height)
-                    sums.append(zlib.crc32(band))
+                    sums.append(zlib.crc32(band.tobytes()))
                     dataset.write(band, 1, window=window)
             with rasterio.open(path) as dataset:
-                found = [zlib.crc32(dataset.read(1, window=window)) for window in _bands(record)]
+                found = [zlib.crc32(dataset.read(1, window=window).tobytes()) for window in _bands(record)]
         except RasterioError as exc:
             raise _unwritten(path) from exc
         if found != sums:  # GDAL does not always say that a disk filled up
