@@ -25,8 +25,9 @@ need_python() {
 
 apt_install() {
   command -v apt-get >/dev/null || return 1
-  say "Installing $1 with apt-get"
-  as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends "$1" >/dev/null
+  say "Installing $* with apt-get"
+  as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 torch_from() {  # torch_from INDEX: "pip" for pip's own settings
@@ -59,4 +60,19 @@ install_craquelure() {  # install_craquelure [EXTRA]
   say "Installing Craquelure and what it needs (about 150 MB)"
   "$venv/bin/pip" install --quiet --disable-pip-version-check -c "$here/constraints.txt" -e "$here${1:+[$1]}" \
     || stop "the packages could not be installed."
+}
+
+# What the hand-over is opened with in the tests, as COMMAND=PACKAGE of Debian and Ubuntu; and a font with Chinese.
+test_programs=(soffice=libreoffice-calc-nogui pdftotext=poppler-utils chromium-headless-shell=chromium-headless-shell
+  fc-list=fontconfig)
+test_font=fonts-wqy-microhei
+
+install_programs() {
+  local missing=() pair
+  for pair in "${test_programs[@]}"; do
+    command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+  done
+  command -v fc-list >/dev/null && fc-list :lang=zh | grep -q . || missing+=("$test_font")
+  [ "${#missing[@]}" = 0 ] || apt_install "${missing[@]}" \
+    || say "These programs could not be installed: ${missing[*]}. The tests that open files in them are skipped."
 }

@@ -4,6 +4,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/install.sh"
 install_craquelure test
+install_programs
 cd "$here"
 "$venv/bin/ruff" format --check .
 "$venv/bin/ruff" check .

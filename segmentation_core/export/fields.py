@@ -11,7 +11,15 @@ from typing import Literal
 
 from segmentation_core.statistics.quantities import QUANTITIES, Quantity
 
-__all__ = ["ELEMENT_LAYER", "EXPORT_LAYERS", "ExportField", "ExportLayer"]
+__all__ = [
+    "CHANGE_LAYERS",
+    "ELEMENT_LAYER",
+    "EXPORT_LAYERS",
+    "NO_VALUE",
+    "STATISTICS_TABLE",
+    "ExportField",
+    "ExportLayer",
+]
 
 Kind = Literal["text", "real", "integer", "date"]
 
@@ -45,13 +53,23 @@ class ExportField:
 
 @dataclass(frozen=True)
 class ExportLayer:
-    """One file per survey: name, layer of the book, geometry type, columns."""
+    """One file per survey or pair: name, layer of the book, geometry type (empty: a table), columns."""
 
     name: str
     table: str
     geometry_type: str
     fields: tuple[ExportField, ...]
 
+
+NO_VALUE = ExportField(
+    "no_value",
+    "no_value",
+    "text",
+    "",
+    "Names of the columns that hold no number in this row: some programs show them as 0",
+    "本行无数值的字段名（有的软件会显示为 0）",
+)
+"""DBF readers differ about NULL, so that every layer says in words where a number is missing."""
 
 _IDENTITY = (
     ExportField("uid", "uid", "text", "", "Stable id of the feature", "要素的固定编号"),
@@ -89,20 +107,47 @@ def _quantity_field(quantity: Quantity) -> ExportField:
     return ExportField(name, quantity.code, kind, unit, quantity.meaning_en, quantity.meaning_zh, factor)
 
 
+_ELEMENT = ExportField("elem_id", "elem_id", "text", "", "Id of the element", "构件编号")
+_SURVEY_DATE = ExportField("surv_dt", "date", "date", "", "Date of the survey", "调查日期")
+
+
 ELEMENT_LAYER = ExportLayer(
     "element",
     "element",
     "MultiPolygon",
     (
-        ExportField("elem_id", "elem_id", "text", "", "Id of the element", "构件编号"),
-        ExportField("surv_dt", "date", "date", "", "Date of the survey", "调查日期"),
-        *(_quantity_field(quantity) for quantity in QUANTITIES),
+        _ELEMENT,
+        _SURVEY_DATE,
+        *(_quantity_field(quantity) for quantity in QUANTITIES if quantity.code in _QUANTITY_NAMES),
+        NO_VALUE,
     ),
 )
 
+STATISTICS_TABLE = ExportLayer(
+    "stats",
+    "element_stats",
+    "",
+    (
+        _ELEMENT,
+        _SURVEY_DATE,
+        ExportField("stat", "stat", "text", "", "Code of the statistic", "统计量代码"),
+        ExportField("value", "value", "real", "see unit", "Its value", "数值"),
+        ExportField("unit", "unit", "text", "", "Unit of the value", "单位"),
+        ExportField(
+            "u95", "u95", "real", "see unit", "Half-width of its 95 % interval", "95% 置信区间的半宽"
+        ),
+        ExportField("n", "n", "integer", "1", "Features that it rests on", "所依据的要素数"),
+        ExportField("method_v", "method_v", "text", "", "Version of the method", "方法版本"),
+        NO_VALUE,
+    ),
+)
+"""Every statistic of the book, one row each."""
+
 EXPORT_LAYERS: tuple[ExportLayer, ...] = (
-    ExportLayer("loss", "loss_polygon", "Polygon", (*_IDENTITY, _AREA_CM2, *_STATE)),
-    ExportLayer("crack_area", "crack_area", "MultiPolygon", (*_IDENTITY, _AREA_CM2, _CRACK, *_STATE)),
+    ExportLayer("loss", "loss_polygon", "Polygon", (*_IDENTITY, _AREA_CM2, *_STATE, NO_VALUE)),
+    ExportLayer(
+        "crack_area", "crack_area", "MultiPolygon", (*_IDENTITY, _AREA_CM2, _CRACK, *_STATE, NO_VALUE)
+    ),
     ExportLayer(
         "crack",
         "crack_line",
@@ -123,6 +168,7 @@ EXPORT_LAYERS: tuple[ExportLayer, ...] = (
             ExportField("node_a", "node_a", "integer", "", "Node at its start", "起点节点编号"),
             ExportField("node_b", "node_b", "integer", "", "Node at its end", "终点节点编号"),
             *_STATE,
+            NO_VALUE,
         ),
     ),
     ExportLayer(
@@ -143,8 +189,33 @@ EXPORT_LAYERS: tuple[ExportLayer, ...] = (
             ExportField("degree", "degree", "integer", "1", "Lines that meet there", "相交线数"),
             _CRACK,
             *_STATE,
+            NO_VALUE,
         ),
     ),
+    ExportLayer("island", "island", "Polygon", (*_IDENTITY[:4], _AREA_CM2, _CRACK, *_STATE, NO_VALUE)),
     ELEMENT_LAYER,
 )
 """In drawing order, elements last."""
+
+_CHANGE = (
+    *_IDENTITY[:2],
+    ExportField("date_a", "date_a", "date", "", "Date of the earlier survey", "前次调查日期"),
+    ExportField("date_b", "date_b", "date", "", "Date of the later survey", "后次调查日期"),
+    *_IDENTITY[3:],
+    ExportField("kind", "kind", "text", "", "What happened", "变化类型"),
+)
+
+CHANGE_LAYERS: tuple[ExportLayer, ...] = (
+    ExportLayer("chg_area", "change_polygon", "MultiPolygon", (*_CHANGE, _AREA_CM2, NO_VALUE)),
+    ExportLayer(
+        "chg_line",
+        "change_line",
+        "MultiLineString",
+        (
+            *_CHANGE,
+            ExportField("len_mm", "len_m", "real", "mm", "Length of the line", "线长", 1e3),
+            NO_VALUE,
+        ),
+    ),
+)
+"""Of a pair of surveys."""

@@ -12,7 +12,7 @@ from segmentation_core.facade.generate import DEMO_SEED, ID_FIELD, Facade, gener
 from segmentation_core.facade.layout import FULL_SIZE_PX, facade_layout
 from segmentation_core.facade.overview import Overview, draw_overview
 from segmentation_core.facade.scores import class_scores
-from segmentation_core.operations.export import export
+from segmentation_core.operations.hand_over import hand_over
 from segmentation_core.operations.survey import survey
 from segmentation_core.progress import Progress, silent
 
@@ -40,7 +40,7 @@ def demo(
     ----------
     out : path-like
         Folder; made where it does not exist. Holds ``facade/`` (orthophoto, elements, truth), the survey
-        book ``pavilion.gpkg`` with its rasters, ``shapefiles/``, ``overview.png``,
+        book ``pavilion.gpkg`` with its rasters, ``hand-over/`` (every export), ``overview.png``,
         ``found_against_true.csv`` and ``figures.json``. A facade that lies there already is used again.
     seed : int
         Of the facade.
@@ -79,9 +79,10 @@ def demo(
         progress=progress,
     )
     classes = Path(result["run"]["rasters"]) / "classes.tif"
-    shapefiles = export(book, "shapefile", out / "shapefiles")
+    handed = hand_over(book, out / "hand-over", progress=progress)
     told = report(out, facade, classes, result)
-    told["paths"]["shapefiles"] = shapefiles["run"]["out"]
+    told["paths"]["hand-over"] = str(out / "hand-over")
+    told["run"]["notes"] = [*told["run"].get("notes", ()), *handed["notes"]]
     figures = out / "figures.json"
     figures.write_text(json.dumps(told, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8")
     return told

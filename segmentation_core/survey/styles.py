@@ -8,7 +8,7 @@ from string import Template
 
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["add_styles"]
+__all__ = ["add_styles", "layer_qml"]
 
 _TABLE = """
 CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256),
@@ -17,35 +17,39 @@ CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_tabl
   update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')))
 """
 
+_DRAWN = {"loss_polygon": "polygon", "crack_area": "line", "crack_line": "line", "element": None}
+"""Layers with a style, and the geometry of the class whose colour they take."""
+
 
 def add_styles(connection: sqlite3.Connection) -> None:
     """Create QGIS's table of styles with one default style per drawn layer."""
-    vocabulary = load_vocabulary()
-    drawn = {
-        "loss_polygon": vocabulary.polygon_class,
-        "crack_area": vocabulary.line_class,
-        "crack_line": vocabulary.line_class,
-        "element": None,
-    }
     connection.execute(_TABLE)
     connection.execute(
         "INSERT INTO gpkg_contents (table_name, data_type, identifier) "
         "VALUES ('layer_styles', 'attributes', 'layer_styles')"
     )
-    for table, defect in drawn.items():
-        template = files(__package__).joinpath("styles").joinpath(f"{table}.qml").read_text(encoding="utf-8")
-        qml = (
-            template
-            if defect is None
-            else Template(template).substitute(
-                rgb=_rgb(defect.colour), label=f"{defect.name_en} {defect.name_zh}"
-            )
-        )
+    for table in _DRAWN:
         connection.execute(
             "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
             "styleName, styleQML, useAsDefault) VALUES ('', '', ?, 'geom', ?, ?, 1)",
-            (table, table, qml),
+            (table, table, layer_qml(table)),
         )
+
+
+def layer_qml(table: str) -> str | None:
+    """Return the QGIS style of a layer of the book; None for one that has none."""
+    if table not in _DRAWN:
+        return None
+    template = files(__package__).joinpath("styles").joinpath(f"{table}.qml").read_text(encoding="utf-8")
+    vocabulary = load_vocabulary()
+    match _DRAWN[table]:
+        case None:
+            return template
+        case "line":
+            defect = vocabulary.line_class
+        case _:
+            defect = vocabulary.polygon_class
+    return Template(template).substitute(rgb=_rgb(defect.colour), label=f"{defect.name_en} {defect.name_zh}")
 
 
 def _rgb(colour: str) -> str:

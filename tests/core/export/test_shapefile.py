@@ -12,7 +12,8 @@ import shapely
 
 from segmentation_core.errors import BookError, DiskFullError, ParameterError, VectorError
 from segmentation_core.export import shapefile
-from segmentation_core.export.fields import ELEMENT_LAYER, EXPORT_LAYERS
+from segmentation_core.export.content import Content
+from segmentation_core.export.fields import CHANGE_LAYERS, ELEMENT_LAYER, EXPORT_LAYERS, STATISTICS_TABLE
 from segmentation_core.operations.export import export
 from segmentation_core.raster.georeference import same_crs
 from segmentation_core.statistics.quantities import QUANTITIES
@@ -32,7 +33,9 @@ def test_every_layer_reads_back_whole(enter_beam, book, halves, tmp_path, beam_c
         "first_crack_area.shp": 2,
         "first_crack.shp": 3,
         "first_node.shp": 5,
+        "first_island.shp": 0,
         "first_element.shp": 2,
+        "first_stats.dbf": 2 * len(QUANTITIES),
     }
     for layer in EXPORT_LAYERS:
         path = out / f"first_{layer.name}.shp"
@@ -64,7 +67,7 @@ def test_elements_carry_their_statistics(enter_beam, book, halves, tmp_path):
     geometries, columns = read(tmp_path / "out" / "first_element.shp")
     assert columns["elem_id"].tolist() == ["A", "B"]
     assert shapely.area(geometries).tolist() == [20, 20]
-    for field in ELEMENT_LAYER.fields[2:]:
+    for field in ELEMENT_LAYER.fields[2:-1]:
         expected = [row[field.source] and row[field.source] * field.factor for row in (left, right)]
         assert columns[field.name].tolist() == pytest.approx(expected)
 
@@ -101,7 +104,7 @@ def test_stale_statistics_are_computed_first(enter_beam, book, sql, tmp_path):
     result = export(book, "shapefile", tmp_path / "out")
     assert result["run"]["recomputed"] == ["first"]
     assert read(tmp_path / "out" / "first_element.shp")[1]["loss_cm2"].tolist() == pytest.approx([1e4])
-    assert export(book, "shapefile", tmp_path / "out")["run"]["recomputed"] == []
+    assert export(book, "shapefile", tmp_path / "again")["run"]["recomputed"] == []
 
 
 def test_one_survey_of_several(enter_beam, book, tmp_path):
@@ -119,21 +122,20 @@ def test_the_key_explains_every_field(enter_beam, book, tmp_path):
     raw = (tmp_path / "out" / shapefile.FIELD_KEY).read_bytes()
     rows = list(csv.DictReader(raw.decode("utf-8-sig").splitlines()))
     assert [(r["layer"], r["field"]) for r in rows] == [
-        (y.name, f.name) for y in EXPORT_LAYERS for f in y.fields
+        (y.name, f.name) for y in (*EXPORT_LAYERS, STATISTICS_TABLE) for f in y.fields
     ]
     assert all(r["meaning_en"] and r["meaning_zh"] for r in rows)
 
 
-def test_every_quantity_is_exported_under_a_whole_name():
-    assert {f.source for f in ELEMENT_LAYER.fields} >= {q.code for q in QUANTITIES}
-    for layer in EXPORT_LAYERS:
+def test_every_name_is_whole():
+    for layer in (*EXPORT_LAYERS, *CHANGE_LAYERS, STATISTICS_TABLE):
         names = [f.name for f in layer.fields]
         assert len(set(names)) == len(names)
         assert all(len(name) <= 10 and name.isascii() for name in names)
 
 
 def test_an_unknown_format(enter_beam, book, tmp_path):
-    with pytest.raises(ParameterError, match=r"unknown format 'dwg'. Use shapefile"):
+    with pytest.raises(ParameterError, match=r"unknown format 'dwg'\. Use .*shapefile"):
         export(book, "dwg", tmp_path / "out")
 
 
@@ -151,40 +153,44 @@ def test_earlier_files_are_replaced_only_by_whole_ones(enter_beam, book, tmp_pat
     (out / "first_loss.qix").write_text("an index of the old file")
     before = {p.name: p.read_bytes() for p in out.iterdir()}
 
-    def misread(path, layer, geometries, columns):
-        raise VectorError("reads back otherwise", path=path)
+    def misread(folder, names, layer, expected):
+        raise VectorError("reads back otherwise", path=folder)
 
     with monkeypatch.context() as patch:
         patch.setattr(shapefile, "_check", misread)
         with pytest.raises(VectorError):
-            export(book, "shapefile", out)
+            export(book, "shapefile", out, overwrite=True)
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
-    export(book, "shapefile", out)
+    export(book, "shapefile", out, overwrite=True)
     assert (out / "notes.txt").read_text() == "mine"
     assert not (out / "first_loss.qix").exists()
 
 
-@pytest.mark.parametrize("damage", ["names", "count", "geometry", "value", "null"])
+@pytest.mark.parametrize("damage", ["names", "fewer", "more", "geometry", "place", "value", "null"])
 def test_the_comparison_notices(enter_beam, book, tmp_path, damage):
     enter_beam()
-    export(book, "shapefile", tmp_path / "out")
-    path, layer = tmp_path / "out" / "first_loss.shp", EXPORT_LAYERS[0]
-    geometries, values = read(path)
-    columns = list(values.values())
-    shapefile._check(path, layer, geometries, columns)
+    out, files = tmp_path / "out", ["first_loss.shp"]
+    export(book, "shapefile", out)
+    layer = EXPORT_LAYERS[0]
+    (content,) = shapefile._read_back(out, files, layer)
+    shapefile._check(out, files, layer, [content])
+    geometries, columns = content.geometries, [list(c) for c in content.columns]
     if damage == "names":
         layer = EXPORT_LAYERS[1]
-    elif damage == "count":
-        geometries = geometries[:1]
+    elif damage == "fewer":
+        geometries, columns = np.append(geometries, geometries[:1]), [[*c, c[0]] for c in columns]
+    elif damage == "more":
+        geometries, columns = geometries[:1], [c[:1] for c in columns]
     elif damage == "geometry":
         geometries = shapely.buffer(geometries, 0.001)
+    elif damage == "place":
+        geometries = shapely.transform(geometries, lambda p: p + 0.001)
     elif damage == "value":
-        columns[-1] = columns[-1].copy()
-        columns[-1][0] = "verified"
+        columns[-2][0] = "verified"
     else:
-        columns[-2] = np.array([np.nan, 0.9])
+        columns[-3][0] = None
     with pytest.raises(VectorError, match="does not read back as it was written"):
-        shapefile._check(path, layer, geometries, columns)
+        shapefile._check(out, files, layer, [Content(geometries, columns)])
 
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no RLIMIT_FSIZE")
@@ -199,7 +205,8 @@ def test_a_full_disk(enter_beam, book, tmp_path):
             export(book, "shapefile", tmp_path / "out")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".export")] == []
 
 
 def test_the_book_stays_as_it_is(enter_beam, book, tmp_path):

@@ -13,6 +13,7 @@ from PIL import Image
 from segmentation_core.facade.generate import ID_FIELD
 from segmentation_core.models import build, save_checkpoint
 from segmentation_core.operations.demo import COMPARED, DEMO_DATE, compared, demo, report
+from segmentation_core.operations.hand_over import CONTENTS
 from segmentation_core.operations.survey import survey
 from segmentation_core.vocabulary import load_vocabulary
 
@@ -102,4 +103,8 @@ def test_the_demo_goes_from_a_facade_to_a_picture(tmp_path, tiny_facade, tiny_si
         assert (classes.width, classes.height) == tiny_size
     with Image.open(told["paths"]["overview"]) as image:
         assert image.width == 2400
-    assert list((out / "shapefiles").glob("*.shp"))
+    written = {name for name, _, _ in CONTENTS}
+    assert written - {p.name for p in (out / "hand-over").iterdir()} <= {
+        "sheets-zh.pdf"
+    }  # where no font has it
+    assert list((out / "hand-over" / "shapefiles").glob("*.shp"))

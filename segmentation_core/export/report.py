@@ -1,0 +1,330 @@
+"""The report: one self-contained HTML page with summary, ranking, plots, maps, method and glossary."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from segmentation_core import __version__
+from segmentation_core.errors import ParameterError
+from segmentation_core.export.content import element_rows, layer_content, metres_per_unit
+from segmentation_core.export.fields import ELEMENT_LAYER
+from segmentation_core.export.numbers import shown
+from segmentation_core.export.request import Request, Written
+from segmentation_core.export.sheet.figures import figures_of
+from segmentation_core.export.tables import Table, tables
+from segmentation_core.export.underlay import read_underlay, why_missing
+from segmentation_core.export.words import word
+from segmentation_core.export.worst_places import Place, features_in, worst_places
+from segmentation_core.survey.surveys import OrthophotoRecord, Survey, orthophotos_of
+from segmentation_core.vocabulary import load_vocabulary
+
+if TYPE_CHECKING:
+    from segmentation_core.survey.store import Book
+
+__all__ = ["write_report"]
+
+_PLOTTED = ("loss_ratio", "p21_m_per_m2", "crack_m", "loss_m2")
+_LINES_IN_A_PLOT = 6
+_RANKED = 50
+_MAP_PX = 1000
+_PLACE_PX = 420
+_COLOURS = ("#d7191c", "#2c7bb6", "#008837", "#7b3294", "#b35806", "#555555")
+
+
+@dataclass(frozen=True)
+class _Map:
+    """A drawing in SVG: view box, a picture with its place, outlines with their shade, numbered places."""
+
+    width: float
+    height: float
+    picture: dict[str, Any] | None
+    outlines: list[dict[str, Any]]
+    marks: list[dict[str, Any]]
+
+
+def write_report(book: Book, request: Request, folder: Path) -> Written:
+    """Write the report as ``out.html``.
+
+    Raises
+    ------
+    ParameterError
+        The request has no survey.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    surveys = request.surveys or tuple(p.after for p in request.pairs)
+    if not surveys:
+        raise ParameterError("there is no survey to report on", path=book.path, remedy="Survey an orthophoto")
+    language = request.language
+    last = surveys[-1]
+    records = [(r, why_missing(r)) for _, r in orthophotos_of(book, last.surv_id)]
+    there = [record for record, reason in records if reason is None]
+    places, pictured = _places(book, request, last, there)
+    environment = Environment(
+        loader=PackageLoader("segmentation_core.export", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    changes = next(t for t in tables(book, request) if t.key == "changes")
+    html = environment.get_template("report.html.j2").render(
+        w=lambda key, **values: word(key, language, **values),
+        language={"en": "en", "zh": "zh-CN"}[language],
+        title=book.path.stem,
+        version=__version__,
+        summary=_summary(book, request, surveys),
+        totals=_totals(book, request, surveys),
+        ranking=_ranking(book, request, last),
+        last=last.name,
+        plots=_plots(book, request, surveys),
+        map=_overview(book, request, last, there, places),
+        places=pictured,
+        changes=_shown_table(changes, request),
+        surveys=_shown_table(next(t for t in tables(book, request) if t.key == "surveys"), request),
+        colours={c.geometry: c.colour for c in load_vocabulary().classes},
+        title_block=[
+            ((en if language == "en" else zh), text) for en, zh, text in request.template.title_block if text
+        ],
+    )
+    path = folder / "out.html"
+    path.write_text(html, encoding="utf-8")
+    notes = dict.fromkeys(f"report without pictures: {reason}" for _, reason in records if reason)
+    return Written({path.name: len(surveys)}, tuple(notes))
+
+
+def _summary(book: Book, request: Request, surveys: Sequence[Survey]) -> str:
+    rows = element_rows(book, surveys[-1], request)
+    area = shown(float(sum(r.get("assessed_m2") or 0.0 for r in rows)))
+    values = {"last": surveys[-1].date, "elements": len(rows), "area": area}
+    if len(surveys) == 1:
+        return word("summary_one", request.language, **values)
+    return word("summary_text", request.language, surveys=len(surveys), first=surveys[0].date, **values)
+
+
+def _totals(book: Book, request: Request, surveys: Sequence[Survey]) -> list[dict[str, str]]:
+    """Return sums over the elements of each survey; ratios are divided from the sums."""
+    told = []
+    for survey in surveys:
+        rows = element_rows(book, survey, request)
+        sums = {k: sum(r.get(k) or 0.0 for r in rows) for k in ("assessed_m2", "loss_m2", "crack_m")}
+        area = sums["assessed_m2"]
+        told.append(
+            {
+                "survey": survey.name,
+                "date": survey.date,
+                "assessed": shown(float(area)),
+                "loss": shown(sums["loss_m2"] * 1e4),
+                "share": shown(sums["loss_m2"] / area * 100 if area else None, 3),
+                "crack": shown(float(sums["crack_m"])),
+                "density": shown(sums["crack_m"] / area if area else None, 3),
+            }
+        )
+    return told
+
+
+def _ranking(book: Book, request: Request, survey: Survey) -> dict[str, Any]:
+    figures = figures_of(book, survey.surv_id, request.language)
+    rows = sorted(
+        element_rows(book, survey, request),
+        key=lambda r: (-(r.get("loss_ratio") or 0.0), -(r.get("p21_m_per_m2") or 0.0), r["elem_id"]),
+    )
+    worst = max((r.get("loss_ratio") or 0.0 for r in rows), default=0.0)
+    header = [f"{f.name} [{f.unit}]" if f.unit else f.name for f in next(iter(figures.values()), ())]
+    return {
+        "header": header,
+        "rows": [
+            {
+                "elem_id": r["elem_id"],
+                "figures": [f.text for f in figures[r["elem_id"]]],
+                "bar": 100 * (r.get("loss_ratio") or 0.0) / worst if worst else 0.0,
+            }
+            for r in rows[:_RANKED]
+        ],
+        "more": max(0, len(rows) - _RANKED),
+    }
+
+
+def _plots(book: Book, request: Request, surveys: Sequence[Survey]) -> list[dict[str, Any]]:
+    """Return line plots over time of the worst elements, as points in a box of 100 x 40."""
+    if len(surveys) < 2:
+        return []
+    values: dict[str, dict[str, dict[str, float]]] = {}
+    names: dict[str, str] = {}
+    for survey in surveys:
+        for elem_id, figures in figures_of(book, survey.surv_id, request.language).items():
+            for figure in figures:
+                names[figure.code] = f"{figure.name} [{figure.unit}]" if figure.unit else figure.name
+                if figure.value is not None and (request.elements is None or elem_id in request.elements):
+                    values.setdefault(figure.code, {}).setdefault(elem_id, {})[survey.date] = figure.value
+    days = np.array([np.datetime64(s.date, "D").astype(int) for s in surveys], dtype=float)
+    span = max(days[-1] - days[0], 1.0)
+    at = {s.date: 100 * (day - days[0]) / span for s, day in zip(surveys, days, strict=True)}
+    plots = []
+    for code in _PLOTTED:
+        by_element = sorted(values.get(code, {}).items(), key=lambda item: (-max(item[1].values()), item[0]))
+        by_element = by_element[:_LINES_IN_A_PLOT]
+        top = max((max(v.values()) for _, v in by_element), default=0.0) or 1.0
+        lines = [
+            {
+                "name": elem_id,
+                "colour": colour,
+                "points": [(at[date], 40 - 38 * value / top) for date, value in series.items()],
+            }
+            for (elem_id, series), colour in zip(by_element, _COLOURS, strict=False)
+        ]
+        if lines:
+            plots.append(
+                {
+                    "title": names[code],
+                    "top": shown(top, 3),
+                    "lines": lines,
+                    "ticks": [(at[s.date], s.date) for s in (surveys[0], surveys[-1])],
+                }
+            )
+    return plots
+
+
+def _overview(
+    book: Book,
+    request: Request,
+    survey: Survey,
+    records: Sequence[OrthophotoRecord],
+    places: Sequence[Place],
+) -> _Map | None:
+    outlines: dict[str, Any] = {}
+    for content in layer_content(book, ELEMENT_LAYER, survey, request):
+        outlines |= dict(zip(content.columns[0], content.geometries, strict=True))
+    if not outlines:
+        return None
+    x0, y0, x1, y1 = shapely.total_bounds(list(outlines.values())).tolist()
+    k = _MAP_PX / max(x1 - x0, y1 - y0)
+    ratios = {r["elem_id"]: r.get("loss_ratio") or 0.0 for r in element_rows(book, survey, request)}
+    worst = max(ratios.values(), default=0.0) or 1.0
+    drawn = [
+        {
+            "name": elem_id,
+            "path": _svg_path(shapely.simplify(outline, 0.5 / k), x0, y1, k),
+            "shade": 0.08 + 0.6 * ratios.get(elem_id, 0.0) / worst,
+            "x": (outline.bounds[0] - x0) * k + 4,
+            "y": (y1 - outline.bounds[3]) * k + 16,
+        }
+        for elem_id, outline in outlines.items()
+    ]
+    marks = [
+        {
+            "n": n,
+            "x": ((p.extent[0] + p.extent[2]) / 2 - x0) * k,
+            "y": (y1 - (p.extent[1] + p.extent[3]) / 2) * k,
+        }
+        for n, p in enumerate(places, start=1)
+    ]
+    width, height = (x1 - x0) * k, (y1 - y0) * k
+    picture = None
+    if len(records) == 1:
+        gsd_mm = metres_per_unit(book) * 1e3 / k
+        picture = _picture(records[0], (x0, y0, x1, y1), gsd_mm, k, lighten=0.25)
+    return _Map(width, height, picture, drawn, marks)
+
+
+def _picture(
+    record: OrthophotoRecord,
+    extent: tuple[float, float, float, float],
+    gsd_mm: float,
+    k: float,
+    *,
+    lighten: float = 0.0,
+) -> dict[str, Any] | None:
+    """Return a picture for SVG: its data and the matrix that places it in a box with its corner at 0, 0."""
+    underlay = read_underlay(record, extent, gsd_mm, lighten=lighten)
+    if underlay is None:
+        return None
+    (ax, ay), (bx, by), (cx, cy) = (((x - extent[0]) * k, (extent[3] - y) * k) for x, y in underlay.corners)
+    matrix = (bx - ax, by - ay, cx - ax, cy - ay, ax, ay)
+    return {"data": _jpeg(underlay.rgb), "matrix": " ".join(f"{v:.3f}" for v in matrix)}
+
+
+def _jpeg(rgb: NDArray[np.uint8]) -> str:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(rgb).save(stream, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _places(
+    book: Book, request: Request, survey: Survey, records: Sequence[OrthophotoRecord]
+) -> tuple[list[Place], list[dict[str, Any]]]:
+    """Return the worst places, and what the page shows of each."""
+    finest = min((r.gsd_mm for _, r in orthophotos_of(book, survey.surv_id)), default=1.0)
+    metre = metres_per_unit(book)
+    side = _PLACE_PX * finest / 1e3 / metre
+    places = worst_places(book, request, survey, side)
+    colours = {c.geometry: c.colour for c in load_vocabulary().classes}
+    told = []
+    for number, place in enumerate(places, start=1):
+        x0, _y0, x1, y1 = place.extent
+        k = _PLACE_PX / (x1 - x0)
+        gsd_mm = (x1 - x0) * metre * 1e3 / _PLACE_PX
+        pictures = [p for r in records if (p := _picture(r, place.extent, gsd_mm, k)) is not None]
+        shapes = [
+            {"path": _svg_path(geometry, x0, y1, k), "colour": colours[kind], "filled": kind == "polygon"}
+            for table, kind in (("loss_polygon", "polygon"), ("crack_line", "line"))
+            for geometry in features_in(book, table, survey, place.extent)
+        ]
+        told.append(
+            {
+                "title": word("place", request.language, n=number),
+                "elem_id": place.elem_id or word("no_element", request.language),
+                "text": _place_text(place, request, metre),
+                "size": _PLACE_PX,
+                "pictures": pictures,
+                "shapes": shapes,
+            }
+        )
+    return places, told
+
+
+def _place_text(place: Place, request: Request, metre: float) -> str:
+    if place.loss_m2 is not None:
+        return word("place_loss", request.language, v=shown(place.loss_m2 * 1e4, 3))
+    side_cm = shown((place.extent[2] - place.extent[0]) * metre * 100, 3)
+    return word("place_crack", request.language, v=shown(place.crack_m, 3), w=side_cm, h=side_cm)
+
+
+def _svg_path(geometry: Any, left: float, top: float, k: float) -> str:
+    """Return an SVG path of a geometry, with one decimal of a pixel."""
+    words = []
+    for part in shapely.get_parts(geometry):
+        rings = (part,) if part.geom_type == "LineString" else (part.exterior, *part.interiors)
+        for ring in rings:
+            points = shapely.get_coordinates(ring)
+            xs, ys = (points[:, 0] - left) * k, (top - points[:, 1]) * k
+            pairs = [f"{x:.1f} {y:.1f}" for x, y in zip(xs.tolist(), ys.tolist(), strict=True)]
+            words.append(f"M{'L'.join(pairs)}{'' if part.geom_type == 'LineString' else 'Z'}")
+    return "".join(words)
+
+
+def _shown_table(table: Table, request: Request) -> dict[str, Any]:
+    def text(value: Any) -> str:
+        if isinstance(value, float | int):
+            return shown(float(value))
+        return "" if value is None else str(value)
+
+    return {
+        "header": [c.header(request.language) for c in table.columns if c.key != "checksum"],
+        "rows": [
+            [text(v) for v, c in zip(row, table.columns, strict=True) if c.key != "checksum"]
+            for row in table.rows[:_RANKED]
+        ],
+        "more": max(0, len(table.rows) - _RANKED),
+    }

@@ -1,0 +1,1 @@
+"""Plan sheets as PDF: orthophoto, damage and quantities at a printed scale."""

@@ -1,0 +1,330 @@
+"""The tables of the hand-over: quantities, statistics, size classes, billing, changes, surveys, dictionary.
+
+The spreadsheet, the CSV files, the sheets and the report all show these.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from segmentation_core.export.content import element_rows
+from segmentation_core.export.request import Language, Request
+from segmentation_core.export.template import size_class
+from segmentation_core.export.words import word
+from segmentation_core.statistics.quantities import QUANTITIES
+from segmentation_core.survey.store import Book
+from segmentation_core.survey.surveys import Survey, orthophotos_of
+from segmentation_core.vocabulary import DefectClass, load_vocabulary
+
+__all__ = ["Column", "Table", "class_name", "dictionary", "size_range", "tables"]
+
+Kind = Literal["text", "count", "length", "area", "ratio", "number", "date"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: a key of ``words.json``, its unit (empty: none), and how its values are shown."""
+
+    key: str
+    unit: str = ""
+    kind: Kind = "text"
+
+    def header(self, language: Language) -> str:
+        """Return the name with its unit, as ``Crack length [m]``."""
+        name = word(self.key, language)
+        return f"{name} [{self.unit}]" if self.unit else name
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its key (also the file name of its CSV), columns and rows in order."""
+
+    key: str
+    columns: tuple[Column, ...]
+    rows: Sequence[Sequence[Any]]
+
+
+_WHERE = (Column("element"), Column("survey"), Column("date", kind="date"))
+_CLASS = (Column("class_code"), Column("class"))
+
+
+def tables(book: Book, request: Request) -> list[Table]:
+    """Return every table of a request.
+
+    Parameters
+    ----------
+    book : Book
+        Open, with statistics up to date.
+    request : Request
+    """
+    language = request.language
+    return [
+        _quantities(book, request),
+        _statistics(book, request),
+        _size_classes(book, request),
+        _billing(book, request),
+        _changes(book, request),
+        _surveys(book, request, language),
+    ]
+
+
+def dictionary(shown: Sequence[Table]) -> Table:
+    """Return the data dictionary of tables: every column with its unit and meaning in both languages."""
+    rows: list[tuple[Any, ...]] = [
+        (
+            word(table.key, "en"),
+            word(column.key, "en"),
+            word(column.key, "zh"),
+            column.unit,
+            word(f"{column.key}.meaning", "en"),
+            word(f"{column.key}.meaning", "zh"),
+        )
+        for table in shown
+        for column in table.columns
+    ]
+    rows += [
+        (word("statistics", "en"), q.code, q.name_zh, q.unit, q.meaning_en, q.meaning_zh) for q in QUANTITIES
+    ]
+    keys = ("table", "column", "column_zh", "unit", "meaning_en", "meaning_zh")
+    return Table("dictionary", tuple(Column(key) for key in keys), rows)
+
+
+def class_name(defect: DefectClass, language: Language) -> str:
+    """Return a class's name in a language."""
+    return defect.name_en if language == "en" else defect.name_zh
+
+
+def _quantities(book: Book, request: Request) -> Table:
+    vocabulary = load_vocabulary()
+    rows: list[tuple[Any, ...]] = []
+    for survey in request.surveys:
+        for r in element_rows(book, survey, request):
+            where = (r["elem_id"], survey.name, survey.date)
+            for defect in vocabulary.classes:
+                named = (defect.code, class_name(defect, request.language), r.get("assessed_m2"))
+                if defect is vocabulary.line_class:
+                    share = _ratio(r.get("crack_area_m2"), r.get("assessed_m2"))
+                    figures = (_whole(r.get("crack_count")), r.get("crack_m"), r.get("crack_area_m2"), share)
+                    rows.append((*where, *named, *figures, r.get("p21_m_per_m2"), r.get("width_mean_mm")))
+                elif defect is vocabulary.polygon_class:
+                    figures = (_whole(r.get("loss_count")), None, r.get("loss_m2"), r.get("loss_ratio"))
+                    rows.append((*where, *named, *figures, None, None))
+    columns = (
+        *_WHERE,
+        *_CLASS,
+        Column("assessed", "m2", "number"),
+        Column("count", "1", "count"),
+        Column("length", "m", "length"),
+        Column("area", "cm2", "area"),
+        Column("share", "%", "ratio"),
+        Column("density", "m/m2", "number"),
+        Column("width", "mm", "number"),
+    )
+    return Table("quantities", columns, [_scaled(row, {8: 1e4, 9: 100.0}) for row in rows])
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def _ratio(above: float | None, below: float | None) -> float | None:
+    return above / below if above is not None and below else None
+
+
+def _scaled(row: Sequence[Any], factors: dict[int, float]) -> tuple[Any, ...]:
+    return tuple(v * factors[i] if i in factors and v is not None else v for i, v in enumerate(row))
+
+
+def _statistics(book: Book, request: Request) -> Table:
+    named = {q.code: q for q in QUANTITIES}
+    rows = []
+    for survey in request.surveys:
+        query = (
+            "SELECT elem_id, stat, value, unit, u95, n, method_v FROM element_stats WHERE surv_id = ? "
+            "AND (? IS NULL OR elem_id IN (SELECT value FROM json_each(?))) ORDER BY fid"
+        )
+        wanted = request.elements_json
+        for elem_id, code, value, unit, u95, n, version in book.connection.execute(
+            query, (survey.surv_id, wanted, wanted)
+        ):
+            quantity = named.get(code)
+            name = (quantity.name_en if request.language == "en" else quantity.name_zh) if quantity else code
+            rows.append((elem_id, survey.name, survey.date, code, name, value, unit, u95, n, version))
+    columns = (
+        *_WHERE,
+        Column("statistic_code"),
+        Column("statistic"),
+        Column("value", kind="number"),
+        Column("unit"),
+        Column("u95", kind="number"),
+        Column("based_on", "1", "count"),
+        Column("method"),
+    )
+    return Table("statistics", columns, rows)
+
+
+def _features(
+    book: Book, request: Request, survey: Survey, table: str, columns: str
+) -> Iterator[tuple[Any, ...]]:
+    wanted = request.elements_json
+    query = (
+        f"SELECT elem_id, class_cd, {columns} FROM {table} WHERE surv_id = ? AND status IS NOT 'rejected' "
+        "AND (? IS NULL OR elem_id IN (SELECT value FROM json_each(?)))"
+    )
+    yield from book.connection.execute(query, (survey.surv_id, wanted, wanted))
+
+
+def _size_classes(book: Book, request: Request) -> Table:
+    rows: list[tuple[Any, ...]] = []
+    for survey in request.surveys:
+        sums: dict[tuple[str, str, int], list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
+        for elem_id, code, width, length in _features(book, request, survey, "crack_line", "wid_m, len_m"):
+            if code in request.template.classes and width is not None:
+                bin_ = size_class(request.template.classes[code].limits, width * 1e3)
+                sums[elem_id or "", code, bin_][0] += 1
+                sums[elem_id or "", code, bin_][1] += length or 0.0
+        for elem_id, code, area in _features(book, request, survey, "loss_polygon", "area_m2"):
+            if code in request.template.classes and area is not None:
+                bin_ = size_class(request.template.classes[code].limits, area * 1e4)
+                sums[elem_id or "", code, bin_][0] += 1
+                sums[elem_id or "", code, bin_][2] += area * 1e4
+        for (elem_id, code, bin_), (count, length, area) in sorted(sums.items()):
+            defect = next(c for c in load_vocabulary().classes if c.code == code)
+            is_line = defect.geometry == "line"
+            rows.append(
+                (
+                    *(elem_id or None, survey.name, survey.date),
+                    *(code, class_name(defect, request.language)),
+                    size_range(
+                        request.template.classes[code].limits,
+                        bin_,
+                        "mm" if is_line else "cm2",
+                        request.language,
+                    ),
+                    int(count),
+                    length if is_line else None,
+                    None if is_line else area,
+                )
+            )
+    columns = (
+        *_WHERE,
+        *_CLASS,
+        Column("size_class"),
+        Column("count", "1", "count"),
+        Column("length", "m", "length"),
+        Column("area", "cm2", "area"),
+    )
+    return Table("size_classes", columns, rows)
+
+
+def size_range(limits: tuple[float, ...], index: int, unit: str, language: Language) -> str:
+    """Return the name of a size class, as ``1 to 10 cm2``."""
+    if not limits:
+        return word("any_size", language)
+    if index == 0:
+        return word("up_to", language, a=f"{limits[0]:g}", unit=unit)
+    if index == len(limits):
+        return word("over", language, a=f"{limits[-1]:g}", unit=unit)
+    return word("between", language, a=f"{limits[index - 1]:g}", b=f"{limits[index]:g}", unit=unit)
+
+
+def _billing(book: Book, request: Request) -> Table:
+    vocabulary = load_vocabulary()
+    rows: list[tuple[Any, ...]] = []
+    for survey in request.surveys:
+        sizes: dict[tuple[str, str], dict[Any, float]] = defaultdict(lambda: defaultdict(float))
+        lines = _features(book, request, survey, "crack_line", "coalesce(comp_id, -fid), len_m")
+        for elem_id, code, crack, length in lines:
+            sizes[elem_id or "", code][crack] += length or 0.0
+        for elem_id, code, fid, area in _features(book, request, survey, "loss_polygon", "fid, area_m2"):
+            sizes[elem_id or "", code][fid] += (area or 0.0) * 1e4
+        for (elem_id, code), found in sorted(sizes.items()):
+            defect = next((c for c in vocabulary.classes if c.code == code), None)
+            if defect is None:
+                continue
+            minimum = request.template.classes[code].billing_minimum
+            rows.append(
+                (
+                    *(elem_id or None, survey.name, survey.date),
+                    *(code, class_name(defect, request.language)),
+                    len(found),
+                    sum(found.values()),
+                    minimum,
+                    sum(max(size, minimum) for size in found.values()),
+                    "m" if defect.geometry == "line" else "cm2",
+                )
+            )
+    columns = (
+        *_WHERE,
+        *_CLASS,
+        Column("billed_count", "1", "count"),
+        Column("quantity", kind="number"),
+        Column("billing_minimum", kind="number"),
+        Column("billed", kind="number"),
+        Column("unit"),
+    )
+    return Table("billing", columns, rows)
+
+
+def _changes(book: Book, request: Request) -> Table:
+    names = {c.code: class_name(c, request.language) for c in load_vocabulary().classes}
+    wanted = request.elements_json
+    rows = []
+    for pair in request.pairs:
+        for table, measure in (("change_line", "len_m"), ("change_polygon", "area_m2")):
+            query = (
+                f"SELECT elem_id, class_cd, kind, count(*), sum({measure}) FROM {table} WHERE pair_id = ? "
+                "AND (? IS NULL OR elem_id IN (SELECT value FROM json_each(?))) "
+                "GROUP BY elem_id, class_cd, kind ORDER BY elem_id, class_cd, kind"
+            )
+            for elem_id, code, kind, count, size in book.connection.execute(
+                query, (pair.pair_id, wanted, wanted)
+            ):
+                length, area = (size, None) if measure == "len_m" else (None, (size or 0.0) * 1e4)
+                rows.append(
+                    (
+                        *(elem_id, pair.before.name, pair.before.date, pair.after.name, pair.after.date),
+                        *(code, names.get(code, code), kind, count, length, area),
+                        *(pair.registration_sigma_mm, pair.tolerance_mm),
+                    )
+                )
+    columns = (
+        Column("element"),
+        Column("survey_a"),
+        Column("date_a", kind="date"),
+        Column("survey_b"),
+        Column("date_b", kind="date"),
+        *_CLASS,
+        Column("change_kind"),
+        Column("count", "1", "count"),
+        Column("length", "m", "length"),
+        Column("area", "cm2", "area"),
+        Column("registration", "mm", "number"),
+        Column("tolerance", "mm", "number"),
+    )
+    return Table("changes", columns, rows)
+
+
+def _surveys(book: Book, request: Request, language: Language) -> Table:
+    rows = []
+    for survey in request.surveys:
+        for _, record in orthophotos_of(book, survey.surv_id):
+            model = record.model or word("ready_classes", language)
+            size = f"{record.width_px} x {record.height_px}"
+            rows.append(
+                (survey.name, survey.date, Path(record.path).name, size, record.gsd_mm, model, record.sha256)
+            )
+    columns = (
+        Column("survey"),
+        Column("date", kind="date"),
+        Column("orthophoto"),
+        Column("size", "px"),
+        Column("gsd", "mm", "number"),
+        Column("model"),
+        Column("checksum"),
+    )
+    return Table("surveys", columns, rows)

@@ -1,0 +1,63 @@
+"""The layout template and the styles beside shapefiles, in QGIS's own Python where it is installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from segmentation_core.operations.export import export
+
+SCRIPT = """
+import os, sys
+from qgis.core import (QgsApplication, QgsPrintLayout, QgsProject, QgsReadWriteContext, QgsVectorLayer)
+from qgis.PyQt.QtXml import QDomDocument
+app = QgsApplication([], False)
+app.initQgis()
+layout = QgsPrintLayout(QgsProject.instance())
+layout.initializeDefaults()
+document = QDomDocument()
+document.setContent(open(sys.argv[1], encoding="utf-8").read())
+items, ok = layout.loadFromTemplate(document, QgsReadWriteContext())
+drawn = layout.itemById("map")
+print("layout", ok, round(drawn.rect().width()), round(drawn.rect().height()), layout.atlas().enabled())
+layer = QgsVectorLayer(sys.argv[2], "crack", "ogr")
+alias = layer.attributeAlias(layer.fields().indexOf("len_mm"))
+print("layer", layer.isValid(), layer.renderer().type(), alias)
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def template() -> Path:
+    return Path(str(files("segmentation_core.export").joinpath("templates", "plan_sheet.qpt")))
+
+
+def test_the_template_names_no_machine_and_holds_the_sheet():
+    text = template().read_text("utf-8")
+    root = ElementTree.fromstring(text)
+    ids = {item.get("id") for item in root.iter("LayoutItem")}
+    assert {"map", "legend", "scale bar", "up mark", "element", "scale", "page", "title 1"} <= ids
+    assert "/home" not in text
+    assert "/tmp" not in text
+
+
+def test_qgis_opens_template_and_styles(rich_book, tmp_path):
+    python = Path("/usr/bin/python3")
+    environment = {"QT_QPA_PLATFORM": "offscreen", "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    probe = [str(python), "-c", "import qgis.core"]
+    if (
+        not python.exists()
+        or subprocess.run(probe, check=False, capture_output=True, env=environment).returncode
+    ):
+        pytest.skip("QGIS is not here (package python3-qgis)")
+    export(rich_book, "shapefile", tmp_path / "out")
+    command = [str(python), "-c", SCRIPT, str(template()), str(tmp_path / "out" / "春_crack.shp")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=300)
+    lines = done.stdout.splitlines()
+    assert "layout True 298 277 True" in lines, done.stderr
+    assert "layer True RuleRenderer Length of the centreline [mm]" in lines

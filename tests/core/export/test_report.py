@@ -1,0 +1,114 @@
+"""The report: one file, nothing from outside, and Chromium shows and prints it."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segmentation_core.operations.export import export
+
+
+class Links(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.outside, self.pictures, self.tags = [], 0, []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in {"src", "href", "srcset", "data", "action"}:
+                if (value or "").startswith("data:image/jpeg;base64,"):
+                    self.pictures += 1
+                else:
+                    self.outside.append(value)
+
+
+def parsed(path):
+    text = path.read_text("utf-8")
+    links = Links()
+    links.feed(text)
+    return text, links
+
+
+def test_one_file_that_needs_nothing(changed_book, tmp_path):
+    export(changed_book, "html", tmp_path / "r.html")
+    text, links = parsed(tmp_path / "r.html")
+    assert links.outside == []
+    assert links.pictures == 1  # the map; the later survey has no worst places
+    assert not {"script", "link", "iframe"} & set(links.tags)
+    assert "url(" not in text
+    assert "http://" not in text
+    assert "https://" not in text
+    for word in (
+        "南立面额枋",
+        "appeared",
+        "Ranking of elements",
+        "Glossary",
+        "P21",
+        "2025-10-01",
+        "<polyline",
+    ):
+        assert word in text, word
+
+
+def test_worst_places_are_pictured(rich_book, tmp_path):
+    export(rich_book, "html", tmp_path / "r.html")
+    text, links = parsed(tmp_path / "r.html")
+    assert links.pictures == 5  # the map, two losses and two cells of cracks
+    assert text.index("loss of 20,000 cm²") < text.index("loss of 10,000 cm²")
+    assert "Place 4" in text
+
+
+def test_names_are_text_and_never_markup(rich_book, sql, tmp_path):
+    sql("UPDATE survey SET name = '<script>alert(1)</script>'")
+    export(rich_book, "html", tmp_path / "r.html")
+    text, links = parsed(tmp_path / "r.html")
+    assert "script" not in links.tags
+    assert "&lt;script&gt;" in text
+
+
+@pytest.mark.parametrize(("width", "language"), [(390, "zh"), (1200, "en")])
+def test_chromium_shows_it(changed_book, tmp_path, run_program, width, language):
+    export(changed_book, "html", tmp_path / "r.html", language=language)
+    shot = tmp_path / "shot.png"
+    run_program(
+        *("chromium-headless-shell", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile"),
+        *(f"--screenshot={shot}", f"--window-size={width},2400", (tmp_path / "r.html").as_uri()),
+    )
+    page = np.asarray(Image.open(shot).convert("RGB")).astype(int)
+    assert page.shape[1] == width
+    assert (page.max(axis=2) < 80).mean() > 0.001  # letters
+    red = (page[..., 0] > 200) & (page[..., 1] < 60) & (page[..., 2] < 60)
+    assert red.sum() > 1000  # the orthophoto's square
+    assert (page[:, -2:] > 200).all()  # nothing is cut off at the right edge
+
+
+def test_chromium_prints_it(changed_book, tmp_path, run_program):
+    export(changed_book, "html", tmp_path / "r.html", language="zh")
+    run_program(
+        *("chromium-headless-shell", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile"),
+        *(f"--print-to-pdf={tmp_path / 'r.pdf'}", (tmp_path / "r.html").as_uri()),
+    )
+    text = run_program("pdftotext", tmp_path / "r.pdf", "-")
+    for word in ("病害调查报告", "构件排序", "南立面额枋", "术语"):
+        assert word in re.sub(r"\s", "", text), word
+
+
+def test_without_its_orthophoto(rich_book, orthophoto, tmp_path):
+    orthophoto.unlink()
+    result = export(rich_book, "html", tmp_path / "r.html")
+    assert any("without pictures" in note for note in result["run"]["notes"])
+    text, links = parsed(tmp_path / "r.html")
+    assert links.pictures == 0
+    assert "Orthophoto not found" in text
+
+
+def test_one_survey_has_no_plot_and_says_so(rich_book, tmp_path):
+    export(rich_book, "html", tmp_path / "r.html")
+    text, _ = parsed(tmp_path / "r.html")
+    assert "<polyline" not in text
+    assert "nothing to plot over time" in text
