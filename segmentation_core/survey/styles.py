@@ -8,7 +8,10 @@ from string import Template
 
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["add_styles"]
+__all__ = ["STYLED", "add_styles", "layer_style"]
+
+STYLED = ("loss_polygon", "crack_area", "crack_line", "element")
+"""Layers with a style of their own."""
 
 _TABLE = """
 CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256),
@@ -20,32 +23,34 @@ CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_tabl
 
 def add_styles(connection: sqlite3.Connection) -> None:
     """Create QGIS's table of styles with one default style per drawn layer."""
-    vocabulary = load_vocabulary()
-    drawn = {
-        "loss_polygon": vocabulary.polygon_class,
-        "crack_area": vocabulary.line_class,
-        "crack_line": vocabulary.line_class,
-        "element": None,
-    }
     connection.execute(_TABLE)
     connection.execute(
         "INSERT INTO gpkg_contents (table_name, data_type, identifier) "
         "VALUES ('layer_styles', 'attributes', 'layer_styles')"
     )
-    for table, defect in drawn.items():
-        template = files(__package__).joinpath("styles").joinpath(f"{table}.qml").read_text(encoding="utf-8")
-        qml = (
-            template
-            if defect is None
-            else Template(template).substitute(
-                rgb=_rgb(defect.colour), label=f"{defect.name_en} {defect.name_zh}"
-            )
-        )
-        connection.execute(
-            "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
-            "styleName, styleQML, useAsDefault) VALUES ('', '', ?, 'geom', ?, ?, 1)",
-            (table, table, qml),
-        )
+    connection.executemany(
+        "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
+        "styleName, styleQML, useAsDefault) VALUES ('', '', ?, 'geom', ?, ?, 1)",
+        [(table, table, layer_style(table)) for table in STYLED],
+    )
+
+
+def layer_style(table: str) -> str:
+    """Return the style of one of `STYLED` as QML, with the vocabulary's colours and names.
+
+    Widths and hatches are in mm on paper or screen, so that they print the same at every scale.
+    """
+    vocabulary = load_vocabulary()
+    defect = {
+        "loss_polygon": vocabulary.polygon_class,
+        "crack_area": vocabulary.line_class,
+        "crack_line": vocabulary.line_class,
+    }.get(table)
+    template = files(__package__).joinpath("styles").joinpath(f"{table}.qml").read_text(encoding="utf-8")
+    if defect is None:
+        return template
+    label = f"{defect.name_en} {defect.name_zh}"
+    return Template(template).substitute(rgb=_rgb(defect.colour), label=label)
 
 
 def _rgb(colour: str) -> str:

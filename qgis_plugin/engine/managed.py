@@ -1,0 +1,2 @@
+from pathlib import Path
+def managed_python(folder: Path): return None
