@@ -7,8 +7,11 @@ from typing import Any
 __all__ = ["classFactory"]
 
 
-def classFactory(iface: Any) -> Any:  # noqa: N802 - QGIS calls it by this name
+def classFactory(iface: Any) -> Any:
     """Return the plugin; QGIS calls this when it is enabled."""
     from .plugin import CraquelurePlugin
+    from .settings import user_locale
+    from .translation import set_language
 
+    set_language(user_locale())
     return CraquelurePlugin(iface)

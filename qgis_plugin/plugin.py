@@ -31,12 +31,12 @@ class CraquelurePlugin:
         self._options: Any = None
         self.dock: Any = None
 
-    def initProcessing(self) -> None:  # noqa: N802
+    def initProcessing(self) -> None:
         """Add the algorithms."""
         self._provider = CraquelureProvider()
         QgsApplication.processingRegistry().addProvider(self._provider)
 
-    def initGui(self) -> None:  # noqa: N802
+    def initGui(self) -> None:
         """Add algorithms, menu, button and options page; the panel is made when it is first opened."""
         from .options import OptionsFactory
 

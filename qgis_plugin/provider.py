@@ -15,7 +15,7 @@ ICON = Path(__file__).parent / "icon.svg"
 class CraquelureProvider(QgsProcessingProvider):
     """Offers one algorithm per verb of the engine."""
 
-    def loadAlgorithms(self) -> None:  # noqa: N802
+    def loadAlgorithms(self) -> None:
         """Add the algorithms."""
         from .algorithms import ALGORITHMS
 
@@ -34,6 +34,6 @@ class CraquelureProvider(QgsProcessingProvider):
         """Return the icon."""
         return QIcon(str(ICON))
 
-    def supportsNonFileBasedOutput(self) -> bool:  # noqa: N802
-        """Outputs are files."""
+    def supportsNonFileBasedOutput(self) -> bool:
+        """Return that outputs are files only."""
         return False

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from qgis.core import QgsSettings
+from qgis.PyQt.QtCore import QLocale
 
-from .engine.errors import EngineError
+from .engine.errors import EngineError, options_page
 from .engine.managed import managed_python
 from .translation import tr
 
@@ -19,6 +20,7 @@ __all__ = [
     "engine_python",
     "set_chosen_python",
     "set_default_device",
+    "user_locale",
 ]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -47,6 +49,14 @@ def set_default_device(device: str) -> None:
     QgsSettings().setValue(_DEVICE, device)
 
 
+def user_locale() -> str:
+    """Return the locale that QGIS shows itself in."""
+    settings = QgsSettings()
+    override = settings.value("locale/overrideFlag", False, type=bool)
+    chosen = settings.value("locale/userLocale", "") if override else ""
+    return str(chosen or QLocale.system().name())
+
+
 def data_folder() -> Path:
     """Return the folder of what outlives the plugin: the managed environment and its logs."""
     home = os.environ.get("CRAQUELURE_HOME")
@@ -73,9 +83,9 @@ def engine_python() -> str:
         if not Path(chosen).is_file():
             raise EngineError(
                 tr(
-                    "The engine's Python is not there any more: {path}. Choose another under Settings > "
-                    "Options > Craquelure.",
+                    "The engine's Python is not there any more: {path}. Choose another under {where}.",
                     path=chosen,
+                    where=options_page(),
                 ),
                 "Missing",
             )
@@ -84,8 +94,8 @@ def engine_python() -> str:
     if managed is None:
         raise EngineError(
             tr(
-                "Craquelure has no engine yet. Choose a Python that has it, or install one, under "
-                "Settings > Options > Craquelure."
+                "Craquelure has no engine yet. Choose a Python that has it, or install one, under {where}.",
+                where=options_page(),
             ),
             "Missing",
         )

@@ -1,43 +1,48 @@
 """Text in the user's language. Catalogues are JSON, English text to translation, in ``i18n``.
 
 No compiled catalogues: the plugin repository takes no binaries, and a translator needs nothing but an editor.
+Standard library only, so that the engine's side can use it too.
 """
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from pathlib import Path
 
-from qgis.core import QgsSettings
-from qgis.PyQt.QtCore import QLocale
-
-__all__ = ["language", "localised_file", "tr"]
+__all__ = ["language", "localised_file", "set_language", "tr"]
 
 _FOLDER = Path(__file__).parent
+_chosen: dict[str, str] = {}
+
+
+def set_language(locale: str) -> None:
+    """Use the language of a locale such as ``zh_CN``; one without catalogue is English."""
+    code = locale.replace("-", "_").partition("_")[0].lower()
+    path = _FOLDER / "i18n" / f"{code}.json"
+    _chosen.clear()
+    if path.is_file():
+        _chosen.update(json.loads(path.read_text(encoding="utf-8")))
+        _chosen[""] = code
 
 
 def language() -> str:
-    """Return the user's language, as ``zh`` or ``en``."""
-    settings = QgsSettings()
-    override = settings.value("locale/overrideFlag", False, type=bool)
-    chosen = settings.value("locale/userLocale", "") if override else ""
-    return str(chosen or QLocale.system().name()).split("_")[0].split("-")[0].lower() or "en"
-
-
-@lru_cache(maxsize=4)
-def _catalogue(code: str) -> dict[str, str]:
-    path = _FOLDER / "i18n" / f"{code}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    """Return the language in use, as ``zh`` or ``en``."""
+    return _chosen.get("", "en")
 
 
 def tr(text: str, **values: object) -> str:
-    """Translate a text; ``{name}`` in it is filled from ``values`` afterwards."""
-    translated = _catalogue(language()).get(text, text)
+    """Translate a text; ``{name}`` in it is filled from ``values`` afterwards.
+
+    Examples
+    --------
+    >>> tr("{n} cracks", n=3)
+    '3 cracks'
+    """
+    translated = _chosen.get(text, text) if text else text
     return translated.format(**values) if values else translated
 
 
 def localised_file(folder: str, stem: str, suffix: str) -> Path:
-    """Return the file of the user's language, or the English one."""
+    """Return the file of the language in use, or the English one."""
     own = _FOLDER / folder / f"{stem}_{language()}{suffix}"
     return own if own.is_file() else _FOLDER / folder / f"{stem}{suffix}"

@@ -142,9 +142,7 @@ def serve(requests: TextIO, answers: TextIO, warm: tuple[str, ...] = ()) -> None
         line.send(answer)
 
 
-def _listen(
-    requests: TextIO, waiting: queue.Queue[_Task | None], line: _Line, busy: threading.Event
-) -> None:
+def _listen(requests: TextIO, waiting: queue.Queue[_Task | None], line: _Line, busy: threading.Event) -> None:
     tasks: dict[int, _Task] = {}
     for text in requests:
         match decode(text):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from qgis.core import (
     QgsProcessingAlgorithm,
@@ -19,7 +19,7 @@ from ..provider import ICON
 from ..settings import engine_python
 from ..translation import localised_file, tr
 
-__all__ = ["CraquelureAlgorithm", "StageProgress", "advanced"]
+__all__ = ["CraquelureAlgorithm", "StageProgress", "Stages", "advanced", "said_plainly"]
 
 _OPTIONS = {
     "--gsd MM": "Ground sampling distance",
@@ -38,7 +38,9 @@ _OPTIONS = {
 }
 """What the engine's messages call an option of its command line, and how the dialog labels it."""
 
-STAGES: dict[str, tuple[float, float]] = {
+Stages = dict[str, tuple[float, float]]
+
+STAGES: Stages = {
     "segment": (0.0, 80.0),
     "write": (80.0, 83.0),
     "vectorise": (83.0, 97.0),
@@ -69,6 +71,7 @@ class StageProgress:
 
     def __call__(self, stage: str, done: float, total: float, unit: str) -> None:
         """Tell the feedback."""
+        del unit
         if stage != self._stage:
             self._stage = stage
             self._feedback.setProgressText(_stage_name(stage))
@@ -93,7 +96,7 @@ class CraquelureAlgorithm(QgsProcessingAlgorithm):
     """Base of the algorithms; a subclass gives ``VERB``, the parameters and what to do with the result."""
 
     VERB = ""
-    STAGES = STAGES
+    STAGES: ClassVar[Stages] = STAGES
 
     def name(self) -> str:
         """Return the id: the verb."""
@@ -103,7 +106,7 @@ class CraquelureAlgorithm(QgsProcessingAlgorithm):
         """Return no group: there are few."""
         return ""
 
-    def groupId(self) -> str:  # noqa: N802
+    def groupId(self) -> str:
         """Return no group."""
         return ""
 
@@ -111,15 +114,15 @@ class CraquelureAlgorithm(QgsProcessingAlgorithm):
         """Return the icon."""
         return QIcon(str(ICON))
 
-    def createInstance(self) -> CraquelureAlgorithm:  # noqa: N802
+    def createInstance(self) -> CraquelureAlgorithm:
         """Return a new one."""
         return type(self)()
 
-    def shortHelpString(self) -> str:  # noqa: N802
+    def shortHelpString(self) -> str:
         """Return the help in the user's language."""
         return localised_file("help", self.VERB, ".html").read_text(encoding="utf-8")
 
-    def canExecute(self) -> tuple[bool, str]:  # noqa: N802
+    def canExecute(self) -> tuple[bool, str]:
         """Return whether there is an engine, and if not what to do."""
         try:
             engine_python()
@@ -167,7 +170,7 @@ class CraquelureAlgorithm(QgsProcessingAlgorithm):
 
 
 def said_plainly(message: str, names: dict[str, str]) -> str:
-    """Return an engine's message in the words of the dialog: labels for options, layers for temporary files."""
+    """Return an engine's message in the dialog's words: labels for options, layers for temporary files."""
     for path, name in names.items():
         message = message.replace(path, name)
     return re.sub(

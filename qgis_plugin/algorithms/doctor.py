@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from qgis.core import QgsProcessingOutputBoolean, QgsProcessingOutputString
 
 from ..translation import tr
-from .base import CraquelureAlgorithm
+from .base import CraquelureAlgorithm, Stages
 
 __all__ = ["DoctorAlgorithm", "report_lines"]
 
@@ -16,19 +16,19 @@ class DoctorAlgorithm(CraquelureAlgorithm):
     """Checks the engine."""
 
     VERB = "doctor"
-    STAGES: dict[str, tuple[float, float]] = {}
+    STAGES: ClassVar[Stages] = {}
 
-    def displayName(self) -> str:  # noqa: N802
+    def displayName(self) -> str:
         """Return the title."""
         return tr("Doctor: can Craquelure run here?")
 
-    def initAlgorithm(self, config: dict[str, Any] | None = None) -> None:  # noqa: N802
+    def initAlgorithm(self, config: dict[str, Any] | None = None) -> None:
         """Declare the outputs; there is nothing to choose."""
         del config
         self.addOutput(QgsProcessingOutputBoolean("OK", tr("Everything needed is there")))
         self.addOutput(QgsProcessingOutputString("REPORT", tr("Report")))
 
-    def processAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> dict[str, Any]:  # noqa: N802
+    def processAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> dict[str, Any]:
         """Ask the engine and tell what it found."""
         del parameters, context
         result = self.ask({}, feedback)

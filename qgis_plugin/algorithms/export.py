@@ -27,11 +27,11 @@ class ExportAlgorithm(CraquelureAlgorithm):
     VERB = "export"
     BOOK, FORMAT, SURVEY, OUTPUT = "BOOK", "FORMAT", "SURVEY", "OUTPUT"
 
-    def displayName(self) -> str:  # noqa: N802
+    def displayName(self) -> str:
         """Return the title."""
         return tr("Export: hand a survey book over")
 
-    def initAlgorithm(self, config: dict[str, Any] | None = None) -> None:  # noqa: N802
+    def initAlgorithm(self, config: dict[str, Any] | None = None) -> None:
         """Declare the parameters."""
         del config
         self.addParameter(
@@ -48,12 +48,10 @@ class ExportAlgorithm(CraquelureAlgorithm):
                 usesStaticStrings=True,
             )
         )
-        self.addParameter(
-            QgsProcessingParameterString(self.SURVEY, tr("Survey (empty: all)"), optional=True)
-        )
+        self.addParameter(QgsProcessingParameterString(self.SURVEY, tr("Survey (empty: all)"), optional=True))
         self.addParameter(QgsProcessingParameterFolderDestination(self.OUTPUT, tr("Folder to write")))
 
-    def processAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> dict[str, Any]:  # noqa: N802
+    def processAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> dict[str, Any]:
         """Ask the engine and list the files."""
         out = self.parameterAsString(parameters, self.OUTPUT, context)
         arguments = {

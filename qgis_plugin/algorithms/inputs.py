@@ -19,7 +19,7 @@ from qgis.core import (
 
 from ..translation import tr
 
-__all__ = ["GSD_PROPERTY", "raster_file", "raster_fault", "write_outlines"]
+__all__ = ["GSD_PROPERTY", "raster_fault", "raster_file", "write_outlines"]
 
 GSD_PROPERTY = "craquelure/gsd_mm"
 """Custom property of a raster layer: what "Set scale" found, mm per pixel."""
@@ -50,7 +50,7 @@ def raster_file(layer: QgsRasterLayer) -> str:
 
 
 def raster_fault(path: str, gsd_mm: float | None) -> str | None:
-    """Return why a raster cannot be measured as it is, and what to do; None where nothing is known against it.
+    """Return why a raster cannot be measured as it is, and what to do; None where nothing speaks against it.
 
     Only what must stop the dialog at once; the engine checks the rest.
     """

@@ -27,11 +27,11 @@ class MeasureAlgorithm(CraquelureAlgorithm):
     VERB = "measure"
     VECTORS, OUTPUT = "VECTORS", "OUTPUT"
 
-    def displayName(self) -> str:  # noqa: N802
+    def displayName(self) -> str:
         """Return the title."""
         return tr("Measure: statistics per building element")
 
-    def initAlgorithm(self, config: dict[str, Any] | None = None) -> None:  # noqa: N802
+    def initAlgorithm(self, config: dict[str, Any] | None = None) -> None:
         """Declare the parameters."""
         del config
         self.addParameter(
@@ -49,7 +49,7 @@ class MeasureAlgorithm(CraquelureAlgorithm):
         for name, (_, title) in TOTALS.items():
             self.addOutput(QgsProcessingOutputNumber(name, tr(title)))
 
-    def prepareAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> bool:  # noqa: N802
+    def prepareAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> bool:
         """Read what belongs to layers, on the main thread."""
         del feedback
         elements = self.parameterAsSource(parameters, ELEMENTS, context)
@@ -67,7 +67,7 @@ class MeasureAlgorithm(CraquelureAlgorithm):
             self._names[self._arguments["exclude"]] = exclude.sourceName()
         return True
 
-    def processAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> dict[str, Any]:  # noqa: N802
+    def processAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> dict[str, Any]:
         """Ask the engine and announce the table."""
         del parameters
         result = self.ask(self._arguments, feedback, self._names)

@@ -16,6 +16,7 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
+from ..results.rasters import class_name, defect_classes
 from ..settings import DEVICES, default_device
 from ..translation import tr
 from .base import advanced
@@ -34,6 +35,7 @@ __all__ = [
     "orthophoto_fault",
     "text",
     "threshold_arguments",
+    "threshold_parameter",
 ]
 
 ORTHOPHOTO = "ORTHOPHOTO"
@@ -45,7 +47,6 @@ DEVICE = "DEVICE"
 GSD = "GSD_MM"
 WORKING_GSD = "WORKING_GSD_MM"
 INSIDE = "INSIDE_ELEMENTS"
-THRESHOLDS = {"craquelure": "THRESHOLD_CRAQUELURE", "paint_loss": "THRESHOLD_PAINT_LOSS"}
 
 
 def add_orthophoto(algorithm: QgsProcessingAlgorithm) -> None:
@@ -120,20 +121,32 @@ def add_inside(algorithm: QgsProcessingAlgorithm) -> None:
 
 def add_thresholds(algorithm: QgsProcessingAlgorithm) -> None:
     """Add a threshold per class; empty ones stay the model's."""
-    names = {"craquelure": tr("Threshold for craquelure"), "paint_loss": tr("Threshold for paint loss")}
-    for code, parameter in THRESHOLDS.items():
+    for defect in defect_classes():
+        title = tr("Threshold for {name} (0-1; empty for the model's own)", name=class_name(defect))
+        kind = QgsProcessingParameterNumber.Type.Double
         algorithm.addParameter(
             advanced(
                 QgsProcessingParameterNumber(
-                    parameter,
-                    names[code] + " " + tr("(0-1; empty for the model's own)"),
-                    QgsProcessingParameterNumber.Type.Double,
+                    threshold_parameter(defect["code"]),
+                    title,
+                    kind,
                     optional=True,
                     minValue=0.0,
                     maxValue=1.0,
                 )
             )
         )
+
+
+def threshold_parameter(code: str) -> str:
+    """Return the name of a class's threshold.
+
+    Examples
+    --------
+    >>> threshold_parameter("paint_loss")
+    'THRESHOLD_PAINT_LOSS'
+    """
+    return f"THRESHOLD_{code.upper()}"
 
 
 def number(algorithm: Any, parameters: dict[str, Any], name: str, context: Any) -> float | None:
@@ -178,5 +191,6 @@ def model_arguments(algorithm: Any, parameters: dict[str, Any], context: Any) ->
 
 def threshold_arguments(algorithm: Any, parameters: dict[str, Any], context: Any) -> dict[str, float] | None:
     """Return the thresholds given, None where none was."""
-    values = {code: number(algorithm, parameters, name, context) for code, name in THRESHOLDS.items()}
+    codes = [defect["code"] for defect in defect_classes()]
+    values = {code: number(algorithm, parameters, threshold_parameter(code), context) for code in codes}
     return {code: value for code, value in values.items() if value is not None} or None

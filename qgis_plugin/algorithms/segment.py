@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from qgis.core import (
     QgsProcessingException,
@@ -13,7 +13,7 @@ from qgis.core import (
 from ..results.loading import load_later, raster_layers
 from ..translation import tr
 from . import parameters as shared
-from .base import CraquelureAlgorithm
+from .base import CraquelureAlgorithm, Stages
 from .inputs import raster_file
 from .parameters import ORTHOPHOTO
 
@@ -24,14 +24,14 @@ class SegmentAlgorithm(CraquelureAlgorithm):
     """Runs the network alone."""
 
     VERB = "segment"
-    STAGES = {"segment": (0.0, 96.0), "write": (96.0, 100.0)}
+    STAGES: ClassVar[Stages] = {"segment": (0.0, 96.0), "write": (96.0, 100.0)}
     OUTPUT = "OUTPUT"
 
-    def displayName(self) -> str:  # noqa: N802
+    def displayName(self) -> str:
         """Return the title."""
         return tr("Segment: orthophoto to probabilities")
 
-    def initAlgorithm(self, config: dict[str, Any] | None = None) -> None:  # noqa: N802
+    def initAlgorithm(self, config: dict[str, Any] | None = None) -> None:
         """Declare the parameters."""
         del config
         shared.add_orthophoto(self)
@@ -40,7 +40,7 @@ class SegmentAlgorithm(CraquelureAlgorithm):
         self.addOutput(QgsProcessingOutputRasterLayer("PROBABILITY", tr("Probabilities")))
         self.addOutput(QgsProcessingOutputRasterLayer("CLASSES", tr("Classes")))
 
-    def checkParameterValues(self, parameters: dict[str, Any], context: Any) -> tuple[bool, str]:  # noqa: N802
+    def checkParameterValues(self, parameters: dict[str, Any], context: Any) -> tuple[bool, str]:
         """Refuse early what cannot work."""
         ok, why = super().checkParameterValues(parameters, context)
         if not ok:
@@ -51,7 +51,7 @@ class SegmentAlgorithm(CraquelureAlgorithm):
             fault = str(error)
         return (False, fault) if fault else (True, "")
 
-    def prepareAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> bool:  # noqa: N802
+    def prepareAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> bool:
         """Read what belongs to layers, on the main thread."""
         del feedback
         ortho = self.parameterAsRasterLayer(parameters, ORTHOPHOTO, context)
@@ -63,7 +63,7 @@ class SegmentAlgorithm(CraquelureAlgorithm):
         self._name = ortho.name()
         return True
 
-    def processAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> dict[str, Any]:  # noqa: N802
+    def processAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> dict[str, Any]:
         """Ask the engine and announce the rasters."""
         del parameters
         result = self.ask(self._arguments, feedback)

@@ -43,7 +43,7 @@ class SurveyAlgorithm(CraquelureAlgorithm):
     VERB = "survey"
     BOOK, DATE, NAME, CLASSES, DISCARD = "BOOK", "DATE", "NAME", "CLASSES", "DISCARD_RASTERS"
 
-    def displayName(self) -> str:  # noqa: N802
+    def displayName(self) -> str:
         """Return the title."""
         return tr("Survey: map and measure an orthophoto")
 
@@ -51,7 +51,7 @@ class SurveyAlgorithm(CraquelureAlgorithm):
         """Return words to find it by."""
         return tr("crack,craquelure,paint loss,damage,conservation,segmentation,orthophoto").split(",")
 
-    def initAlgorithm(self, config: dict[str, Any] | None = None) -> None:  # noqa: N802
+    def initAlgorithm(self, config: dict[str, Any] | None = None) -> None:
         """Declare the parameters."""
         del config
         shared.add_orthophoto(self)
@@ -66,9 +66,7 @@ class SurveyAlgorithm(CraquelureAlgorithm):
             )
         )
         self.addParameter(
-            QgsProcessingParameterString(
-                self.NAME, tr("Name of the survey (empty: its date)"), optional=True
-            )
+            QgsProcessingParameterString(self.NAME, tr("Name of the survey (empty: its date)"), optional=True)
         )
         shared.add_elements(self, optional=True)
         shared.add_model(self)
@@ -98,7 +96,7 @@ class SurveyAlgorithm(CraquelureAlgorithm):
         for name, (_, title) in TOTALS.items():
             self.addOutput(QgsProcessingOutputNumber(name, tr(title)))
 
-    def checkParameterValues(self, parameters: dict[str, Any], context: Any) -> tuple[bool, str]:  # noqa: N802
+    def checkParameterValues(self, parameters: dict[str, Any], context: Any) -> tuple[bool, str]:
         """Refuse early what cannot work."""
         ok, why = super().checkParameterValues(parameters, context)
         if not ok:
@@ -126,7 +124,7 @@ class SurveyAlgorithm(CraquelureAlgorithm):
             return tr("The date of the survey is missing, impossible or in the future.")
         return None
 
-    def prepareAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> bool:  # noqa: N802
+    def prepareAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> bool:
         """Read everything that belongs to layers, on the main thread."""
         del feedback
         ortho = self.parameterAsRasterLayer(parameters, ORTHOPHOTO, context)
@@ -162,7 +160,7 @@ class SurveyAlgorithm(CraquelureAlgorithm):
         self._names[path] = source.sourceName()
         return path
 
-    def processAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> dict[str, Any]:  # noqa: N802
+    def processAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> dict[str, Any]:
         """Ask the engine and announce the layers of the survey."""
         del parameters
         result = self.ask(self._arguments, feedback, self._names)

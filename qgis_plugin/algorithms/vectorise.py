@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from qgis.core import (
     QgsProcessingOutputNumber,
@@ -16,7 +16,7 @@ from qgis.core import (
 from ..results.loading import load_later, vector_layers
 from ..translation import tr
 from . import parameters as shared
-from .base import CraquelureAlgorithm
+from .base import CraquelureAlgorithm, Stages
 from .inputs import raster_fault, raster_file
 from .survey import TOTALS
 
@@ -27,14 +27,14 @@ class VectoriseAlgorithm(CraquelureAlgorithm):
     """Turns a raster into vectors, at any threshold, without the network."""
 
     VERB = "vectorise"
-    STAGES = {"vectorise": (0.0, 100.0)}
+    STAGES: ClassVar[Stages] = {"vectorise": (0.0, 100.0)}
     SOURCE, OUTPUT = "SOURCE", "OUTPUT"
 
-    def displayName(self) -> str:  # noqa: N802
+    def displayName(self) -> str:
         """Return the title."""
         return tr("Vectorise: raster to lines and polygons")
 
-    def initAlgorithm(self, config: dict[str, Any] | None = None) -> None:  # noqa: N802
+    def initAlgorithm(self, config: dict[str, Any] | None = None) -> None:
         """Declare the parameters."""
         del config
         self.addParameter(
@@ -54,7 +54,7 @@ class VectoriseAlgorithm(CraquelureAlgorithm):
         for name, (_, title) in TOTALS.items():
             self.addOutput(QgsProcessingOutputNumber(name, tr(title)))
 
-    def checkParameterValues(self, parameters: dict[str, Any], context: Any) -> tuple[bool, str]:  # noqa: N802
+    def checkParameterValues(self, parameters: dict[str, Any], context: Any) -> tuple[bool, str]:
         """Refuse early what cannot work."""
         ok, why = super().checkParameterValues(parameters, context)
         layer = self.parameterAsRasterLayer(parameters, self.SOURCE, context) if ok else None
@@ -69,7 +69,7 @@ class VectoriseAlgorithm(CraquelureAlgorithm):
         fault = raster_fault(layer.source(), shared.number(self, parameters, shared.GSD, context))
         return (False, fault) if fault else (True, "")
 
-    def prepareAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> bool:  # noqa: N802
+    def prepareAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> bool:
         """Read what belongs to layers, on the main thread."""
         del feedback
         layer = self.parameterAsRasterLayer(parameters, self.SOURCE, context)
@@ -81,7 +81,7 @@ class VectoriseAlgorithm(CraquelureAlgorithm):
         }
         return True
 
-    def processAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> dict[str, Any]:  # noqa: N802
+    def processAlgorithm(self, parameters: dict[str, Any], context: Any, feedback: Any) -> dict[str, Any]:
         """Ask the engine and announce the layers."""
         del parameters
         result = self.ask(self._arguments, feedback)

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from subprocess import Popen, TimeoutExpired
 from typing import Any
 
+from ..translation import tr
 from . import child
-from .errors import EngineCancelled, EngineError, exit_reason
+from .errors import EngineCancelled, EngineError, exit_reason, options_page
 from .protocol import (
     PROTOCOL_VERSION,
     Cancel,
@@ -104,8 +105,12 @@ class Engine:
             self._process = child.start(command)
         except OSError as exc:
             raise EngineError(
-                f"The engine's Python cannot be started ({exc.strerror or exc}): {self.python}. "
-                "Choose another under Settings > Options > Craquelure.",
+                tr(
+                    "The engine's Python cannot be started ({reason}): {path}. Choose another under {where}.",
+                    reason=exc.strerror or exc,
+                    path=self.python,
+                    where=options_page(),
+                ),
                 "Missing",
             ) from exc
         self._readers = [
@@ -121,12 +126,17 @@ class Engine:
                 break
         if message.protocol != PROTOCOL_VERSION:
             self.kill()
-            older = "engine" if message.protocol < PROTOCOL_VERSION else "plugin"
-            raise EngineError(
-                f"Plugin and engine do not fit: the {older} is too old (engine {message.engine}). "
-                f"Update the {older}.",
-                "Version",
-            )
+            if message.protocol < PROTOCOL_VERSION:
+                told = tr(
+                    "The engine ({version}) is too old for this plugin. Update the engine.",
+                    version=message.engine,
+                )
+            else:
+                told = tr(
+                    "This plugin is too old for the engine ({version}). Update the plugin.",
+                    version=message.engine,
+                )
+            raise EngineError(told, "Version")
         self.hello = message
         return message
 
@@ -232,8 +242,9 @@ class Engine:
                 if time.monotonic() > until:
                     self.kill()
                     raise EngineError(
-                        "The engine no longer answers and was ended. What is finished is kept: run it again "
-                        "to continue.",
+                        tr("The engine no longer answers and was ended.")
+                        + " "
+                        + tr("What is finished is kept: run it again to continue."),
                         "Hung",
                         self.log,
                     ) from None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable
 
-__all__ = ["EngineCancelled", "EngineError", "exit_reason", "scrubbed"]
+from ..translation import tr
+
+__all__ = ["EngineCancelled", "EngineError", "exit_reason", "options_page", "scrubbed"]
 
 _NO_ROOM = ("no space left", "disk quota", "errno 28")
 
@@ -44,25 +46,30 @@ def exit_reason(code: int | None, log: Iterable[str]) -> tuple[str, str]:
     'Missing'
     """
     text = "\n".join(log).lower()
-    again = "What is finished is kept: run it again to continue."
+    again = tr("What is finished is kept: run it again to continue.")
     if "no module named" in text and "segmentation_core" in text:
-        return "Missing", (
-            "The chosen Python has no Craquelure engine. Choose another under Settings > Options > Craquelure."
+        told = tr(
+            "The chosen Python has no Craquelure engine. Choose another under {where}.", where=options_page()
         )
+        return "Missing", told
     if any(sign in text for sign in _NO_ROOM):
-        return "DiskFullError", f"The disk is full. Free some space. {again}"
+        return "DiskFullError", tr("The disk is full. Free some space.") + f" {again}"
     if code in (-9, 137) or "out of memory" in text or "memoryerror" in text:
-        return "OutOfMemory", (
+        told = tr(
             "The engine was ended from outside, most likely because the computer's memory ran out. "
-            f"Close other programs, or set a coarser working GSD. {again}"
+            "Close other programs, or set a coarser working GSD."
         )
+        return "OutOfMemory", f"{told} {again}"
     if code is not None and code < 0:
-        name = _signal_name(-code)
-        return "Died", f"The engine crashed ({name}). {again} If it happens again, send the diagnostics report."
-    return "Died", (
-        f"The engine ended without an answer (exit code {code}). {again} "
-        "If it happens again, send the diagnostics report."
-    )
+        told = tr("The engine crashed ({reason}).", reason=_signal_name(-code))
+    else:
+        told = tr("The engine ended without an answer (exit code {code}).", code=code)
+    return "Died", f"{told} {again} " + tr("If it happens again, send the diagnostics report.")
+
+
+def options_page() -> str:
+    """Return where in QGIS the engine is chosen."""
+    return tr("Settings > Options > Craquelure")
 
 
 def _signal_name(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Reading a survey book. Only the engine writes one; QGIS's editing tools write features through its triggers."""
+"""Reading a survey book. Only the engine writes one; edits in QGIS go through the book's own triggers."""
 
 from __future__ import annotations
 
@@ -101,7 +101,10 @@ def orthophotos(book: str | Path, surv_id: str) -> list[OrthophotoRow]:
     ------
     BookFault
     """
-    query = "SELECT orth_id, path, sha256, gsd_mm, model, rasters, run FROM orthophoto WHERE surv_id = ? ORDER BY fid"
+    query = (
+        "SELECT orth_id, path, sha256, gsd_mm, model, rasters, run FROM orthophoto "
+        "WHERE surv_id = ? ORDER BY fid"
+    )
     with _reading(book) as connection:
         rows = connection.execute(query, (surv_id,)).fetchall()
     folder = Path(book).resolve().parent
@@ -115,7 +118,13 @@ def _orthophoto(folder: Path, row: tuple[Any, ...]) -> OrthophotoRow:
         kept = Path(os.path.normpath(folder / rasters)) / "probability.tif"
         probability = str(kept) if kept.is_file() else None
     return OrthophotoRow(
-        orth_id, os.path.normpath(folder / path), sha256, gsd_mm, model, probability, json.loads(run or "{}") or {}
+        orth_id,
+        os.path.normpath(folder / path),
+        sha256,
+        gsd_mm,
+        model,
+        probability,
+        json.loads(run or "{}") or {},
     )
 
 
@@ -128,7 +137,8 @@ def element_rows(book: str | Path, surv_id: str) -> tuple[list[dict[str, Any]], 
     """
     with _reading(book) as connection:
         found = connection.execute(
-            "SELECT elem_id, stat, value, stale FROM element_stats WHERE surv_id = ? ORDER BY rowid", (surv_id,)
+            "SELECT elem_id, stat, value, stale FROM element_stats WHERE surv_id = ? ORDER BY rowid",
+            (surv_id,),
         ).fetchall()
     rows: dict[str, dict[str, Any]] = {}
     for elem_id, stat, value, _ in found:

@@ -78,7 +78,9 @@ def survey_layers(book: str, surv_id: str) -> list[LayerPlan]:
         )
         for table, title in _defect_titles().items()
     ]
-    element = LayerPlan(f"{book}|layername=element", "ogr", tr("Building elements"), "ELEMENT", "element", book)
+    element = LayerPlan(
+        f"{book}|layername=element", "ogr", tr("Building elements"), "ELEMENT", "element", book
+    )
     return [*plans, element]
 
 
@@ -172,8 +174,8 @@ class _Dresser(QgsProcessingLayerPostProcessorInterface):
         self._plan, self._group = plan, group
         _Dresser.kept.append(self)
 
-    def postProcessLayer(self, layer: QgsMapLayer, context: Any, feedback: Any) -> None:  # noqa: N802
-        """Called on the main thread with the loaded layer."""
+    def postProcessLayer(self, layer: QgsMapLayer, context: Any, feedback: Any) -> None:
+        """Dress the loaded layer; Processing calls this on the main thread."""
         del feedback
         _dress(layer, self._plan)
         project, identity = context.project(), layer.id()
@@ -190,7 +192,9 @@ def _into_group(project: QgsProject, layer_id: str, name: str) -> None:
     group = _group(project, name)
     if node.parent() is group:
         return
-    stale = [other for other in group.findLayers() if other.layer() and other.layer().source() == layer.source()]
+    stale = [
+        other for other in group.findLayers() if other.layer() and other.layer().source() == layer.source()
+    ]
     group.insertLayer(0, layer)
     node.parent().removeChildNode(node)
     for other in stale:

@@ -25,7 +25,9 @@ def metadata_of_survey(layer: QgsMapLayer, book: str, surv_id: str) -> QgsLayerM
         return metadata
     if survey is None:
         return metadata
-    metadata.setTitle(tr("{layer}, survey {name} of {date}", layer=layer.name(), name=survey.name, date=survey.date))
+    metadata.setTitle(
+        tr("{layer}, survey {name} of {date}", layer=layer.name(), name=survey.name, date=survey.date)
+    )
     metadata.setAbstract("\n".join(line for photo in photos for line in _lines(photo)))
     metadata.setHistory([tr("Mapped by Craquelure from {path}", path=photo.path) for photo in photos])
     return metadata

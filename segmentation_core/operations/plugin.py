@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +124,9 @@ def _build_wheel(source: Path, wheels: Path) -> None:
 
 def _has_setuptools() -> bool:
     try:
-        import setuptools
-    except ImportError:
+        return int(version("setuptools").partition(".")[0]) > 70  # from there on it builds wheels by itself
+    except PackageNotFoundError:
         return False
-    return int(setuptools.__version__.split(".")[0]) > 70  # from there on it builds wheels by itself
 
 
 def _zip(staged: Path, target: Path) -> int:
