@@ -126,16 +126,16 @@ class Engine:
                 break
         if message.protocol != PROTOCOL_VERSION:
             self.kill()
-            if message.protocol < PROTOCOL_VERSION:
-                told = tr(
+            told = (
+                tr(
                     "The engine ({version}) is too old for this plugin. Update the engine.",
                     version=message.engine,
                 )
-            else:
-                told = tr(
-                    "This plugin is too old for the engine ({version}). Update the plugin.",
-                    version=message.engine,
+                if message.protocol < PROTOCOL_VERSION
+                else tr(
+                    "This plugin is too old for the engine ({version}). Update it.", version=message.engine
                 )
+            )
             raise EngineError(told, "Version")
         self.hello = message
         return message

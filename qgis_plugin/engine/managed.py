@@ -1,8 +1,8 @@
 """The managed environment: a Python of our own beside the plugin, with the engine in it.
 
 It lies outside the plugin's folder, so that an update of the plugin does not delete gigabytes. It is made in
-steps; each finished step is noted, so that a download cut off by a closed laptop goes on where it was. Standard
-library only.
+steps, and each finished step is noted, so that a download cut off by a closed laptop goes on where it was.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..translation import tr
 from . import child
 from .client import Engine
 from .errors import EngineCancelled, EngineError
@@ -43,38 +44,6 @@ _OLDEST = (3, 10)
 
 Tell = Callable[[str, float], None]
 IsCancelled = Callable[[], bool]
-
-_REASONS = (
-    (
-        ("no space left", "errno 28", "not enough space", "disk quota"),
-        "The disk is full. Free about 3 GB, then go on.",
-    ),
-    (
-        ("proxy authentication", "407 "),
-        "The proxy asks for a password. Enter it under Settings > Options > Network, then go on.",
-    ),
-    (
-        ("certificate verify failed", "sslerror"),
-        "The network's certificate is not trusted by Python. Ask your administrator, or use a folder of wheels.",
-    ),
-    (
-        ("no matching distribution", "could not find a version"),
-        "A package was not found. In a folder of wheels it is missing; otherwise check the network, or use another "
-        "Python version.",
-    ),
-    (
-        ("connection", "timed out", "name or service not known", "getaddrinfo", "network is unreachable"),
-        "The package index cannot be reached. Check network and proxy, or use a folder of wheels.",
-    ),
-    (
-        ("access is denied", "permission denied", "errno 13"),
-        "A file could not be written; a virus scanner or the folder's permissions may be in the way.",
-    ),
-    (
-        ("ensurepip", "python3-venv"),
-        "This Python cannot make environments. Install python3-venv, or choose another Python.",
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -136,13 +105,13 @@ def torch_choice() -> tuple[str, str]:
     """Return ``cuda`` or ``cpu``, and why."""
     program = shutil.which("nvidia-smi")
     if program is None:
-        return "cpu", "no NVIDIA driver was found (nvidia-smi is missing)"
+        return "cpu", tr("no NVIDIA driver was found (nvidia-smi is missing)")
     code, lines = _run(
         [program, "--query-gpu=name,driver_version", "--format=csv,noheader"], _never, _ignored
     )
     if code != 0 or not lines:
-        return "cpu", "the NVIDIA driver does not answer"
-    return "cuda", f"an NVIDIA GPU was found: {lines[0]}"
+        return "cpu", tr("the NVIDIA driver does not answer")
+    return "cuda", tr("an NVIDIA GPU was found: {name}", name=lines[0])
 
 
 def install(data: Path, recipe: Recipe, tell: Tell, is_cancelled: IsCancelled) -> Path:
@@ -178,10 +147,10 @@ def install(data: Path, recipe: Recipe, tell: Tell, is_cancelled: IsCancelled) -
             _do(command, title, tell, 100.0 * number / (len(steps) + 1), is_cancelled)
             state["steps"].append(name)
             _write_state(home, state)
-        tell("Checking the engine", 100.0 * len(steps) / (len(steps) + 1))
+        tell(tr("Checking the engine"), 100.0 * len(steps) / (len(steps) + 1))
         _verify(_python_in(home), is_cancelled)
         _write_state(home, {**state, "done": True})
-        tell("The engine is ready", 100.0)
+        tell(tr("The engine is ready"), 100.0)
         return _python_in(home)
 
 
@@ -201,7 +170,9 @@ def remove(data: Path) -> None:
         try:
             shutil.rmtree(home)
         except OSError as exc:
-            raise EngineError(f"Part of {home} is in use. Close QGIS, then delete that folder.") from exc
+            raise EngineError(
+                tr("Part of {path} is in use. Close QGIS, then delete that folder.", path=home)
+            ) from exc
 
 
 def _steps(home: Path, recipe: Recipe) -> list[tuple[str, str, list[str]]]:
@@ -224,11 +195,15 @@ def _steps(home: Path, recipe: Recipe) -> list[tuple[str, str, list[str]]]:
         torch, engine = [*torch, *local], [*engine, *local]
     elif recipe.torch == "cpu":
         torch += ["--index-url", CPU_INDEX]
-    size = "about 2.7 GB" if recipe.torch == "cuda" else "about 200 MB"
+    size = tr("about 2.7 GB") if recipe.torch == "cuda" else tr("about 200 MB")
     return [
-        ("environment", "Making the environment", [recipe.base, "-m", "venv", "--clear", str(home)]),
-        (f"torch-{recipe.torch}", f"Installing torch for {recipe.torch.upper()} ({size})", torch),
-        (f"engine-{_wheel_name(recipe.wheels)}", "Installing the engine (about 150 MB)", engine),
+        ("environment", tr("Making the environment"), [recipe.base, "-m", "venv", "--clear", str(home)]),
+        (
+            f"torch-{recipe.torch}",
+            tr("Installing torch for {device} ({size})", device=recipe.torch.upper(), size=size),
+            torch,
+        ),
+        (f"engine-{_wheel_name(recipe.wheels)}", tr("Installing the engine (about 150 MB)"), engine),
     ]
 
 
@@ -240,20 +215,57 @@ def _do(command: list[str], title: str, tell: Tell, percent: float, is_cancelled
     try:
         code, lines = _run(command, is_cancelled, lambda line: tell(line, percent))
     except OSError as exc:
-        raise EngineError(
-            f"{title}: {command[0]} cannot be started ({exc.strerror or exc}).", "Missing"
-        ) from exc
+        told = tr("{program} cannot be started ({reason}).", program=command[0], reason=exc.strerror or exc)
+        raise EngineError(told, "Missing") from exc
     if code:
-        raise EngineError(f"{title} failed. {_reason(lines)}", "Install", "\n".join(lines))
+        raise EngineError(
+            tr("{step} failed.", step=title) + f" {_reason(lines)}", "Install", "\n".join(lines)
+        )
 
 
 def _reason(lines: list[str]) -> str:
     text = "\n".join(lines).lower()
-    for signs, told in _REASONS:
+    for signs, told in _known_reasons():
         if any(sign in text for sign in signs):
             return told
-    last = next((line for line in reversed(lines) if line.strip()), "no message")
-    return f"The last line was: {last}"
+    last = next((line for line in reversed(lines) if line.strip()), tr("no message"))
+    return tr("The last line was: {line}", line=last)
+
+
+def _known_reasons() -> list[tuple[tuple[str, ...], str]]:
+    """Return what pip and venv say, and what that means to the user."""
+    return [
+        (
+            ("no space left", "errno 28", "not enough space", "disk quota"),
+            tr("The disk is full. Free about 3 GB, then go on."),
+        ),
+        (
+            ("proxy authentication", "407 "),
+            tr("The proxy asks for a password. Enter it under Settings > Options > Network, then go on."),
+        ),
+        (
+            ("certificate verify failed", "sslerror"),
+            tr(
+                "Python does not trust the network's certificate. Use a folder of wheels, or ask who runs it."
+            ),
+        ),
+        (
+            ("no matching distribution", "could not find a version"),
+            tr("A package is missing: from the folder of wheels, or for this version of Python."),
+        ),
+        (
+            ("connection", "timed out", "name or service not known", "getaddrinfo", "unreachable"),
+            tr("The package index cannot be reached. Check network and proxy, or use a folder of wheels."),
+        ),
+        (
+            ("access is denied", "permission denied", "errno 13"),
+            tr("A file could not be written: a virus scanner or the folder's permissions are in the way."),
+        ),
+        (
+            ("ensurepip", "python3-venv"),
+            tr("This Python cannot make environments. Install python3-venv, or choose another Python."),
+        ),
+    ]
 
 
 def _run(
@@ -293,7 +305,8 @@ def _verify(python: Path, is_cancelled: IsCancelled) -> None:
     missing = [f"{check['name']}: {check['found']}" for check in report["checks"] if not check["ok"]]
     if missing:
         raise EngineError(
-            f"The engine was installed but does not work here: {'; '.join(missing)}.", "Install"
+            tr("The engine was installed but does not work here: {faults}.", faults="; ".join(missing)),
+            "Install",
         )
 
 
@@ -326,7 +339,10 @@ def _locked(data: Path) -> Iterator[None]:
             handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         else:
             raise EngineError(
-                f"Another QGIS is installing or removing the engine. Wait for it; if there is none, delete {lock}."
+                tr(
+                    "Another QGIS is at work on the engine. Wait for it; if there is none, delete {path}.",
+                    path=lock,
+                )
             ) from None
     try:
         os.write(handle, str(os.getpid()).encode())
