@@ -40,7 +40,6 @@ class _Column:
 def _columns() -> list[_Column]:
     return [
         _Column(tr("Element"), "elem_id"),
-        _Column(tr("Assessed m2"), "assessed_m2", 1.0, 3),
         _Column(tr("Loss cm2"), "loss_m2", 1e4, 1),
         _Column(tr("Loss %"), "loss_ratio", 100.0, 2),
         _Column(tr("Losses"), "loss_count"),
@@ -48,6 +47,7 @@ def _columns() -> list[_Column]:
         _Column(tr("Cracks"), "crack_count"),
         _Column(tr("P21 m/m2"), "p21_m_per_m2", 1.0, 1),
         _Column(tr("Width mm"), "width_mean_mm", 1.0, 2),
+        _Column(tr("Assessed m2"), "assessed_m2", 1.0, 3),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qgis.core import Qgis, QgsProject
+from qgis.core import Qgis, QgsCoordinateReferenceSystem, QgsProject
 from qgis.gui import QgsDockWidget
 from qgis.PyQt.QtWidgets import (
     QFileDialog,
@@ -28,6 +28,7 @@ __all__ = ["Panel"]
 
 _SCOPE, _KEY = "craquelure", "book"
 _SECONDS = 12
+_LOCAL = ("ENGCRS", "LOCAL_CS", "ENGINEERINGCRS")
 
 
 class Panel(QgsDockWidget):
@@ -50,6 +51,17 @@ class Panel(QgsDockWidget):
         self._state.setObjectName("craquelureBookState")
         self._state.setWordWrap(True)
         self._state.hide()
+        self._local_hint = QPushButton(
+            tr("This facade has a system of its own: show it without reprojection")
+        )
+        self._local_hint.setObjectName("craquelureLocal")
+        self._local_hint.setToolTip(
+            tr(
+                "QGIS cannot transform a local system to degrees and complains. This sets the project to 'No CRS' "
+                "and its ellipsoid to none, which is right for facades."
+            )
+        )
+        self._local_hint.clicked.connect(lambda *_: self._use_no_projection())
         self.surveys = SurveysPage(self)
         self.elements = ElementsPage(self)
         self.thresholds = ThresholdsPage(self)
@@ -65,7 +77,9 @@ class Panel(QgsDockWidget):
         project = QgsProject.instance()
         project.readProject.connect(self._follow_project)
         project.cleared.connect(self._follow_project)
+        project.crsChanged.connect(self._offer_no_projection)
         self._follow_project()
+        self._offer_no_projection()
 
     def _laid_out(self) -> QWidget:
         body, row = QWidget(), QHBoxLayout()
@@ -82,6 +96,7 @@ class Panel(QgsDockWidget):
         column = QVBoxLayout(body)
         column.addLayout(row)
         column.addWidget(self._state)
+        column.addWidget(self._local_hint)
         column.addWidget(self.tabs, 1)
         return body
 
@@ -140,6 +155,16 @@ class Panel(QgsDockWidget):
         for page in (self.surveys, self.elements, self.thresholds):
             page.refresh()
 
+    def _offer_no_projection(self) -> None:
+        crs = QgsProject.instance().crs()
+        is_local = crs.isValid() and crs.toWkt().startswith(_LOCAL)
+        self._local_hint.setVisible(is_local)
+
+    def _use_no_projection(self) -> None:
+        project = QgsProject.instance()
+        project.setCrs(QgsCoordinateReferenceSystem())
+        project.setEllipsoid("NONE")
+
     def can_write(self) -> bool:
         """Whether runs can write the book."""
         return bool(self.book) and (not Path(self.book).exists() or is_writable(self.book))
@@ -153,6 +178,7 @@ class Panel(QgsDockWidget):
         project = QgsProject.instance()
         project.readProject.disconnect(self._follow_project)
         project.cleared.disconnect(self._follow_project)
+        project.crsChanged.disconnect(self._offer_no_projection)
         self.surveys.stop()
         self.elements.stop()
         self.thresholds.stop()

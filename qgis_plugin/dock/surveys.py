@@ -358,8 +358,9 @@ def _tree(name: str, titles: list[str]) -> QTreeWidget:
     tree.setHeaderLabels(titles)
     tree.setRootIsDecorated(False)
     tree.setUniformRowHeights(True)
-    tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
     tree.header().setStretchLastSection(False)
+    tree.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
     return tree
 
 

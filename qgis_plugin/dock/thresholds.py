@@ -205,6 +205,34 @@ class ThresholdsPage(QWidget):
         elif self._again:
             self._again = False
             self._vectorise()
+        else:
+            self._rehearse()
+
+    def _rehearse(self) -> None:
+        """Let the engine draw a few pixels, so that the first real answer is not slowed by first times."""
+        current = self._current()
+        if current is None or self._engine is None:
+            return
+        path = QgsProcessingUtils.generateTempFilename("rehearsal.tif")
+        gdal.Translate(path, gdal.Open(current[1].probability), srcWin=(0, 0, 64, 64), format="GTiff")
+        arguments = {"source": path, "out": str(Path(path).with_suffix(".gpkg"))}
+        if not _has_crs(path):
+            arguments["gsd_mm"] = current[1].gsd_mm
+        engine, self._busy = self._engine, True
+        in_background(
+            tr("Starting the engine"),
+            lambda is_cancelled: engine.ask("vectorise", arguments, is_cancelled=is_cancelled),
+            self._rehearsed,
+        )
+
+    def _rehearsed(self, result: Any, fault: str) -> None:
+        del result
+        self._busy = False
+        if fault:
+            self._panel.tell(fault)
+        elif self._again:
+            self._again = False
+            self._vectorise()
 
     def _vectorise(self) -> None:
         current = self._current()

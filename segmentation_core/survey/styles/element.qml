@@ -2,7 +2,7 @@
 <qgis version="3.22.0" styleCategories="Symbology|Labeling|Temporal" labelsEnabled="1">
   <renderer-v2 type="singleSymbol" symbollevels="0" forceraster="0" enableorderby="0">
     <symbols>
-      <symbol type="fill" name="0" alpha="1" clip_to_extent="1" force_rhr="0"><layer class="SimpleFill" enabled="1" locked="0" pass="0"><prop k="color" v="0,0,0,0"/><prop k="style" v="no"/><prop k="outline_style" v="solid"/><prop k="outline_color" v="255,255,255,160"/><prop k="outline_width" v="1.1"/><prop k="outline_width_unit" v="MM"/><prop k="joinstyle" v="round"/></layer><layer class="SimpleFill" enabled="1" locked="0" pass="0"><prop k="color" v="0,0,0,0"/><prop k="style" v="no"/><prop k="outline_style" v="solid"/><prop k="outline_color" v="35,35,35,255"/><prop k="outline_width" v="0.5"/><prop k="outline_width_unit" v="MM"/><prop k="joinstyle" v="round"/></layer></symbol>
+      <symbol type="fill" name="0" alpha="1" clip_to_extent="1" force_rhr="0"><layer class="SimpleLine" enabled="1" locked="0" pass="0"><prop k="line_color" v="255,255,255,170"/><prop k="line_width" v="1.2"/><prop k="line_width_unit" v="MM"/><prop k="line_style" v="solid"/><prop k="capstyle" v="square"/><prop k="joinstyle" v="miter"/></layer><layer class="SimpleLine" enabled="1" locked="0" pass="0"><prop k="line_color" v="35,35,35,255"/><prop k="line_width" v="0.5"/><prop k="line_width_unit" v="MM"/><prop k="line_style" v="solid"/><prop k="capstyle" v="square"/><prop k="joinstyle" v="miter"/></layer></symbol>
     </symbols>
   </renderer-v2>
   <labeling type="simple">
