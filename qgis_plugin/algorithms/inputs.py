@@ -8,6 +8,8 @@ from typing import Any
 
 from osgeo import gdal, osr
 from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransformContext,
     QgsFeature,
     QgsFeatureRequest,
     QgsFields,
@@ -17,6 +19,7 @@ from qgis.core import (
     QgsVectorFileWriter,
 )
 
+from ..results.local_crs import is_stand_in
 from ..translation import tr
 
 __all__ = ["GSD_PROPERTY", "raster_fault", "raster_file", "write_outlines"]
@@ -76,7 +79,7 @@ def raster_fault(path: str, gsd_mm: float | None) -> str | None:
     return None
 
 
-def write_outlines(source: Any, field: str | None, stem: str) -> str:
+def write_outlines(source: Any, field: str | None, stem: str, beside: str) -> str:
     """Write the polygons of a source, as they are now, for the engine; return the file.
 
     Unsaved edits, filters and layers in memory or in a database are thereby what the user sees.
@@ -88,6 +91,8 @@ def write_outlines(source: Any, field: str | None, stem: str) -> str:
         The one field to keep.
     stem : str
         Name of the file.
+    beside : str
+        The file that they were drawn on; a system that stands in for its local one becomes that one.
 
     Raises
     ------
@@ -108,7 +113,12 @@ def write_outlines(source: Any, field: str | None, stem: str) -> str:
     options.datasourceOptions = ["VERSION=1.2"]
     options.layerOptions = [f"FID={_FID}", f"GEOMETRY_NAME={_GEOMETRY}"]
     writer = QgsVectorFileWriter.create(
-        str(path), fields, source.wkbType(), source.sourceCrs(), _transform_context(), options
+        str(path),
+        fields,
+        source.wkbType(),
+        _own_crs(source.sourceCrs(), beside),
+        QgsCoordinateTransformContext(),
+        options,
     )
     if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
         raise QgsProcessingException(
@@ -141,7 +151,11 @@ def write_outlines(source: Any, field: str | None, stem: str) -> str:
     return str(path)
 
 
-def _transform_context() -> Any:
-    from qgis.core import QgsCoordinateTransformContext
-
-    return QgsCoordinateTransformContext()
+def _own_crs(crs: QgsCoordinateReferenceSystem, beside: str) -> QgsCoordinateReferenceSystem:
+    if not is_stand_in(crs):
+        return crs
+    dataset = gdal.OpenEx(beside)
+    spatial = None if dataset is None else dataset.GetSpatialRef()
+    if spatial is None and dataset is not None and dataset.GetLayerCount():
+        spatial = dataset.GetLayer(0).GetSpatialRef()
+    return crs if spatial is None else QgsCoordinateReferenceSystem.fromWkt(spatial.ExportToWkt())

@@ -55,11 +55,12 @@ class MeasureAlgorithm(CraquelureAlgorithm):
         elements = self.parameterAsSource(parameters, ELEMENTS, context)
         exclude = self.parameterAsSource(parameters, EXCLUDE, context)
         field = shared.text(self, parameters, ID_FIELD, context)
+        vectors = self.parameterAsFile(parameters, self.VECTORS, context)
         self._arguments = {
-            "vectors": self.parameterAsFile(parameters, self.VECTORS, context),
-            "elements": write_outlines(elements, field, "elements"),
+            "vectors": vectors,
+            "elements": write_outlines(elements, field, "elements", vectors),
             "id_field": field,
-            "exclude": None if exclude is None else write_outlines(exclude, None, "exclude"),
+            "exclude": None if exclude is None else write_outlines(exclude, None, "exclude", vectors),
             "out_csv": self.parameterAsFileOutput(parameters, self.OUTPUT, context),
         }
         self._names = {self._arguments["elements"]: elements.sourceName()}

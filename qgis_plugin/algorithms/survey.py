@@ -138,9 +138,9 @@ class SurveyAlgorithm(CraquelureAlgorithm):
             "book": self.parameterAsFileOutput(parameters, self.BOOK, context),
             "date": self.parameterAsDateTime(parameters, self.DATE, context).date().toString("yyyy-MM-dd"),
             "name": shared.text(self, parameters, self.NAME, context),
-            "elements": self._outlines(elements, field, "elements"),
+            "elements": self._outlines(elements, field, "elements", raster_file(ortho)),
             "id_field": field if elements is not None else None,
-            "exclude": self._outlines(exclude, None, "exclude"),
+            "exclude": self._outlines(exclude, None, "exclude", raster_file(ortho)),
             **shared.model_arguments(self, parameters, context),
             "inside_elements": self.parameterAsBool(parameters, INSIDE, context),
             "discard_rasters": self.parameterAsBool(parameters, self.DISCARD, context),
@@ -153,10 +153,10 @@ class SurveyAlgorithm(CraquelureAlgorithm):
             self._arguments["thresholds"] = thresholds
         return True
 
-    def _outlines(self, source: Any, field: str | None, stem: str) -> str | None:
+    def _outlines(self, source: Any, field: str | None, stem: str, beside: str) -> str | None:
         if source is None:
             return None
-        path = write_outlines(source, field, stem)
+        path = write_outlines(source, field, stem, beside)
         self._names[path] = source.sourceName()
         return path
 

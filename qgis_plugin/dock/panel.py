@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qgis.core import Qgis, QgsCoordinateReferenceSystem, QgsProject
+from qgis.core import Qgis, QgsProject
 from qgis.gui import QgsDockWidget
 from qgis.PyQt.QtWidgets import (
     QFileDialog,
@@ -19,6 +19,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..results.book import BookFault, is_writable, surveys
+from ..results.local_crs import is_local, use_stand_in
 from ..translation import tr
 from .elements import ElementsPage
 from .surveys import SurveysPage
@@ -28,7 +29,6 @@ __all__ = ["Panel"]
 
 _SCOPE, _KEY = "craquelure", "book"
 _SECONDS = 12
-_LOCAL = ("ENGCRS", "LOCAL_CS", "ENGINEERINGCRS")
 
 
 class Panel(QgsDockWidget):
@@ -51,17 +51,15 @@ class Panel(QgsDockWidget):
         self._state.setObjectName("craquelureBookState")
         self._state.setWordWrap(True)
         self._state.hide()
-        self._local_hint = QPushButton(
-            tr("This facade has a system of its own: show it without reprojection")
-        )
+        self._local_hint = QPushButton(tr("This facade has a system of its own: let QGIS measure in it"))
         self._local_hint.setObjectName("craquelureLocal")
         self._local_hint.setToolTip(
             tr(
-                "QGIS cannot transform a local system to degrees and complains. This sets the project to 'No CRS' "
-                "and its ellipsoid to none, which is right for facades."
+                "QGIS cannot turn a local system into degrees, and complains. This lets a transverse "
+                "Mercator with the same coordinates stand in, and measures on the plane. Files are not changed."
             )
         )
-        self._local_hint.clicked.connect(lambda *_: self._use_no_projection())
+        self._local_hint.clicked.connect(lambda *_: use_stand_in(QgsProject.instance()))
         self.surveys = SurveysPage(self)
         self.elements = ElementsPage(self)
         self.thresholds = ThresholdsPage(self)
@@ -77,9 +75,9 @@ class Panel(QgsDockWidget):
         project = QgsProject.instance()
         project.readProject.connect(self._follow_project)
         project.cleared.connect(self._follow_project)
-        project.crsChanged.connect(self._offer_no_projection)
+        project.crsChanged.connect(self._offer_stand_in)
         self._follow_project()
-        self._offer_no_projection()
+        self._offer_stand_in()
 
     def _laid_out(self) -> QWidget:
         body, row = QWidget(), QHBoxLayout()
@@ -155,15 +153,9 @@ class Panel(QgsDockWidget):
         for page in (self.surveys, self.elements, self.thresholds):
             page.refresh()
 
-    def _offer_no_projection(self) -> None:
+    def _offer_stand_in(self) -> None:
         crs = QgsProject.instance().crs()
-        is_local = crs.isValid() and crs.toWkt().startswith(_LOCAL)
-        self._local_hint.setVisible(is_local)
-
-    def _use_no_projection(self) -> None:
-        project = QgsProject.instance()
-        project.setCrs(QgsCoordinateReferenceSystem())
-        project.setEllipsoid("NONE")
+        self._local_hint.setVisible(is_local(crs))
 
     def can_write(self) -> bool:
         """Whether runs can write the book."""
@@ -178,7 +170,7 @@ class Panel(QgsDockWidget):
         project = QgsProject.instance()
         project.readProject.disconnect(self._follow_project)
         project.cleared.disconnect(self._follow_project)
-        project.crsChanged.disconnect(self._offer_no_projection)
+        project.crsChanged.disconnect(self._offer_stand_in)
         self.surveys.stop()
         self.elements.stop()
         self.thresholds.stop()

@@ -27,6 +27,7 @@ from ..engine.client import Engine
 from ..engine.errors import EngineError
 from ..results.book import BookFault, OrthophotoRow, SurveyRow, orthophotos, surveys
 from ..results.loading import load_now, vector_layers
+from ..results.local_crs import adopt
 from ..results.rasters import PROBABILITY_SCALE, class_name, defect_classes, show_above
 from ..settings import default_device, engine_python
 from ..tasks import in_background
@@ -175,6 +176,7 @@ class ThresholdsPage(QWidget):
         layer = QgsRasterLayer(path, tr("{name} above the threshold", name=class_name(defect)), "gdal")
         if not layer.isValid():
             return None
+        adopt(layer, project)
         project.addMapLayer(layer, False)
         self._preview_group().addLayer(layer)
         self._rasters[code] = layer.id()

@@ -19,6 +19,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QTimer
 
 from ..translation import tr
+from .local_crs import adopt
 from .provenance import metadata_of_survey
 from .rasters import style_classes, style_probability
 
@@ -143,6 +144,7 @@ def _group(project: QgsProject, name: str) -> QgsLayerTreeGroup:
 def _dress(layer: QgsMapLayer, plan: LayerPlan) -> None:
     """Give a layer its name, style, temporal properties and provenance."""
     layer.setName(plan.title)
+    adopt(layer, QgsProject.instance())
     if plan.style == "probability":
         style_probability(layer)
     elif plan.style == "classes":

@@ -28,7 +28,7 @@ def steps(desk):
     desk.notes["local_hint"] = desk.has("craquelureLocal")
     if desk.notes["local_hint"]:
         desk.click("craquelureLocal")
-    desk.notes["project_crs_valid"] = desk.project.crs().isValid()
+    desk.notes["scale"] = desk.canvas.scale()
     desk.iface.messageBar().clearWidgets()
     yield desk.idle
     desk.shoot("1-form")
@@ -89,6 +89,8 @@ def steps(desk):
     desk.notes["selected_on_map"] = [f["elem_id"] for f in element_layer.selectedFeatures()]
     desk.notes["clicked"] = table.model().index(0, 0).data()
     yield desk.idle
+    began = time.perf_counter()
+    yield lambda: time.perf_counter() - began > 2.0  # the flashing is over
     desk.shoot("4-element")
     other = next(f for f in element_layer.getFeatures() if f["elem_id"] != desk.notes["clicked"])
     element_layer.selectByIds([other.id()])
