@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from qgis.core import Qgis, QgsSettings
-from qgis.gui import QgsFileWidget, QgsOptionsPageWidget, QgsOptionsWidgetFactory
+from qgis.gui import QgsFileWidget, QgsOptionsPageWidget
 from qgis.PyQt.QtCore import pyqtSignal
-from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import (
     QApplication,
     QComboBox,
@@ -28,7 +27,6 @@ from .engine.client import Engine, run_once
 from .engine.diagnostics import diagnostics_report
 from .engine.errors import EngineError
 from .engine.managed import Recipe, base_pythons, install, managed_python, remove, torch_choice
-from .provider import ICON
 from .settings import (
     DEVICES,
     chosen_python,
@@ -41,20 +39,9 @@ from .settings import (
 from .tasks import in_background
 from .translation import tr
 
-__all__ = ["OptionsFactory", "OptionsPage"]
+__all__ = ["OptionsPage"]
 
 _WHEELS = Path(__file__).parent / "wheels"
-
-
-class OptionsFactory(QgsOptionsWidgetFactory):
-    """Makes the page when the options are opened."""
-
-    def __init__(self) -> None:
-        super().__init__("Craquelure", QIcon(str(ICON)))
-
-    def createWidget(self, parent: QWidget) -> QgsOptionsPageWidget:
-        """Return a new page."""
-        return OptionsPage(parent)
 
 
 class OptionsPage(QgsOptionsPageWidget):

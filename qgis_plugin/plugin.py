@@ -5,14 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from qgis.core import QgsApplication
+from qgis.gui import QgsOptionsWidgetFactory
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
-from qgis.PyQt.QtWidgets import QAction
+from qgis.PyQt.QtWidgets import QAction, QWidget
 
 from .provider import ICON, CraquelureProvider
 from .translation import tr
 
 __all__ = ["CraquelurePlugin"]
+
+
+class _OptionsFactory(QgsOptionsWidgetFactory):
+    """Makes the options page when the options are opened."""
+
+    def createWidget(self, parent: QWidget) -> QWidget:
+        """Return a new page."""
+        from .options import OptionsPage
+
+        return OptionsPage(parent)
 
 
 class CraquelurePlugin:
@@ -38,8 +49,6 @@ class CraquelurePlugin:
 
     def initGui(self) -> None:
         """Add algorithms, menu, button and options page; the panel is made when it is first opened."""
-        from .options import OptionsFactory
-
         self.initProcessing()
         self._action = QAction(QIcon(str(ICON)), tr("Craquelure panel"), self._iface.mainWindow())
         self._action.setObjectName("craquelurePanel")
@@ -47,7 +56,7 @@ class CraquelurePlugin:
         self._action.toggled.connect(self._show_dock)
         self._iface.addPluginToRasterMenu("Craquelure", self._action)
         self._iface.addRasterToolBarIcon(self._action)
-        self._options = OptionsFactory()
+        self._options = _OptionsFactory("Craquelure", QIcon(str(ICON)))
         self._iface.registerOptionsWidgetFactory(self._options)
 
     def _show_dock(self, shown: bool) -> None:

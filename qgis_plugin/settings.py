@@ -10,7 +10,6 @@ from qgis.core import QgsSettings
 from qgis.PyQt.QtCore import QLocale
 
 from .engine.errors import EngineError, options_page
-from .engine.managed import managed_python
 from .translation import tr
 
 __all__ = [
@@ -78,6 +77,8 @@ def engine_python() -> str:
     EngineError
         There is neither.
     """
+    from .engine.managed import managed_python  # here, because QGIS waits for this module when it starts
+
     chosen = chosen_python()
     if chosen:
         if not Path(chosen).is_file():

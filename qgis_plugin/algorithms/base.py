@@ -13,7 +13,6 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QIcon
 
-from ..engine.client import run_once
 from ..engine.errors import EngineCancelled, EngineError
 from ..provider import ICON
 from ..settings import engine_python
@@ -151,6 +150,8 @@ class CraquelureAlgorithm(QgsProcessingAlgorithm):
         QgsProcessingException
             What went wrong and what to do, or that the user stopped it.
         """
+        from ..engine.client import run_once  # here, because QGIS waits for this module when it starts
+
         given = {name: value for name, value in arguments.items() if value is not None}
         try:
             result = run_once(

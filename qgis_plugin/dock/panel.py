@@ -56,7 +56,8 @@ class Panel(QgsDockWidget):
         self._local_hint.setToolTip(
             tr(
                 "QGIS cannot turn a local system into degrees, and complains. This lets a transverse "
-                "Mercator with the same coordinates stand in, and measures on the plane. Files are not changed."
+                "Mercator with the same coordinates stand in, and measures on the plane. Files are not "
+                "changed."
             )
         )
         self._local_hint.clicked.connect(lambda *_: use_stand_in(QgsProject.instance()))

@@ -61,7 +61,7 @@ class Recipe:
     torch : str
         ``cpu`` or ``cuda``.
     proxy : str
-        ``http://user:password@host:port``, or empty.
+        Address of the proxy with what it takes to log in, as pip reads it; or empty.
     """
 
     base: str
@@ -144,7 +144,14 @@ def install(data: Path, recipe: Recipe, tell: Tell, is_cancelled: IsCancelled) -
             if name in state["steps"]:
                 continue
             tell(title, 100.0 * number / (len(steps) + 1))
-            _do(command, title, tell, 100.0 * number / (len(steps) + 1), is_cancelled)
+            _do(
+                command,
+                title,
+                tell,
+                100.0 * number / (len(steps) + 1),
+                is_cancelled,
+                _pip_environment(recipe),
+            )
             state["steps"].append(name)
             _write_state(home, state)
         tell(tr("Checking the engine"), 100.0 * len(steps) / (len(steps) + 1))
@@ -211,9 +218,25 @@ def _wheel_name(wheels: Path) -> str:
     return next((path.name for path in sorted(wheels.glob("craquelure-*.whl"))), "missing")
 
 
-def _do(command: list[str], title: str, tell: Tell, percent: float, is_cancelled: IsCancelled) -> None:
+def _pip_environment(recipe: Recipe) -> dict[str, str]:
+    """Return pip's environment: the user's own settings, and none at all for a folder of wheels."""
+    environment = child.clean_environment()
+    if recipe.offline:
+        environment = {name: value for name, value in environment.items() if not name.startswith("PIP_")}
+        environment["PIP_CONFIG_FILE"] = os.devnull
+    return environment
+
+
+def _do(
+    command: list[str],
+    title: str,
+    tell: Tell,
+    percent: float,
+    is_cancelled: IsCancelled,
+    environment: dict[str, str],
+) -> None:
     try:
-        code, lines = _run(command, is_cancelled, lambda line: tell(line, percent))
+        code, lines = _run(command, is_cancelled, lambda line: tell(line, percent), environment)
     except OSError as exc:
         told = tr("{program} cannot be started ({reason}).", program=command[0], reason=exc.strerror or exc)
         raise EngineError(told, "Missing") from exc
@@ -250,7 +273,7 @@ def _known_reasons() -> list[tuple[tuple[str, ...], str]]:
             ),
         ),
         (
-            ("no matching distribution", "could not find a version"),
+            ("no matching distribution", "could not find a version", "resolutionimpossible"),
             tr("A package is missing: from the folder of wheels, or for this version of Python."),
         ),
         (
@@ -269,10 +292,14 @@ def _known_reasons() -> list[tuple[tuple[str, ...], str]]:
 
 
 def _run(
-    command: list[str], is_cancelled: IsCancelled, on_line: Callable[[str], None]
+    command: list[str],
+    is_cancelled: IsCancelled,
+    on_line: Callable[[str], None],
+    environment: dict[str, str] | None = None,
 ) -> tuple[int, list[str]]:
     """Run a program; return its exit code and last lines."""
-    process = child.start(command, stderr=-2)  # standard error into standard output: subprocess.STDOUT
+    environment = child.clean_environment() if environment is None else environment
+    process = child.start(command, stderr=-2, env=environment)  # -2: standard error into standard output
     lines: deque[str] = deque(maxlen=200)
 
     def listen() -> None:

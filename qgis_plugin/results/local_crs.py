@@ -1,8 +1,8 @@
 """A facade's own system, which QGIS cannot turn into degrees, and the stand-in that it can.
 
-QGIS complains about engineering systems wherever it wants degrees, and without any system it takes metres
-for degrees and prints at a wrong scale. A transverse Mercator at the origin has the same coordinates and, over
-a building, the same lengths and areas (measured: 0.002 m2 stays 0.002 m2).
+QGIS complains about engineering systems wherever it wants degrees; without any system it takes metres for
+degrees and prints at a wrong scale. A transverse Mercator at the origin has the same coordinates and, over a
+building, the same lengths and areas (measured: 0.002 m2 stays 0.002 m2).
 """
 
 from __future__ import annotations

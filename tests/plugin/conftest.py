@@ -10,10 +10,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from qgis_programs import Profile, missing
+
 from segmentation_core.operations.plugin import plugin_package
 
-sys.path.insert(0, str(Path(__file__).parent))
-from qgis_programs import Profile, missing
+collect_ignore = ["scripts", "inside"]  # these run inside QGIS
 
 
 @pytest.fixture(scope="session")

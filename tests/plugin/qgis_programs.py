@@ -38,14 +38,20 @@ def missing() -> list[str]:
 
 def clean() -> dict[str, str]:
     """Return the environment of a person's session, not of this test."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV", "PROJ_", "GDAL_", "QT_"))}
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("PYTHON", "VIRTUAL_ENV", "PROJ_", "GDAL_", "QT_"))
+    }
     return {**kept, "LC_ALL": "C.UTF-8"}
 
 
 class Profile:
     """A profile of QGIS with the plugin installed from its zip."""
 
-    def __init__(self, folder: Path, package: Path, locale: str = "en_US", python: str = sys.executable) -> None:
+    def __init__(
+        self, folder: Path, package: Path, locale: str = "en_US", python: str = sys.executable
+    ) -> None:
         self.folder, self.home = folder, folder / "home"
         self.profiles = folder / "config"
         runtime = folder / "runtime"
@@ -72,7 +78,9 @@ class Profile:
         lines = [f"engine\\python={python}" if line.startswith("engine\\python=") else line for line in lines]
         self.settings.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    def process(self, *arguments: object, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+    def process(
+        self, *arguments: object, timeout: float = 300, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run ``qgis_process``. Debian's wrapper of 3.22 is broken; the program itself is not."""
         program = shutil.which("qgis_process.bin") or "qgis_process"
         return subprocess.run(

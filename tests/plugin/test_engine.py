@@ -1,4 +1,4 @@
-"""The plugin's side of the engine, against the real worker and against everything that can go wrong with one."""
+"""The plugin's side of the engine, against the real worker and all that can go wrong with one."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def test_a_survey_through_the_pipe_is_the_survey(engine_side, files, tmp_path):
         sys.executable,
         "survey",
         {**files, "book": str(book)},
-        lambda stage, done, total, unit: stages.append((stage, done, total)),
+        lambda *progress: stages.append(progress),
     )
     assert result["totals"]["loss_m2"] == pytest.approx((40 * 50 + 20 * 20) * 0.00025**2)
     assert book.is_file()
-    assert {"survey", "vectorise", "writing the survey book"} <= {stage for stage, _, _ in stages}
+    assert {"survey", "vectorise", "writing the survey book"} <= {stage for stage, *_ in stages}
 
 
 def test_one_engine_answers_many_requests(engine_side, files, tmp_path):
@@ -146,7 +146,11 @@ def test_a_cancelled_engine_that_listens_lives_on(engine_side, files, tmp_path):
         ("os.kill(os.getpid(), signal.SIGKILL)", "OutOfMemory", "memory ran out"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "Died", "SIGSEGV"),
         ("sys.exit(3)", "Died", "exit code 3"),
-        ("sys.stderr.write('OSError: [Errno 28] No space left on device'); sys.exit(1)", "DiskFullError", "full"),
+        (
+            "sys.stderr.write('OSError: [Errno 28] No space left on device'); sys.exit(1)",
+            "DiskFullError",
+            "full",
+        ),
     ],
 )
 def test_a_death_is_explained(engine_side, odd, then, kind, message):
@@ -156,7 +160,9 @@ def test_a_death_is_explained(engine_side, odd, then, kind, message):
 
 
 def test_garbage_is_skipped_and_kept_for_the_log(engine_side, odd):
-    then = "print('Downloading 3 %'); os.write(1, bytes([255, 10])); say(type='ok', id=number, value={'a': 1})"
+    then = (
+        "print('Downloading 3 %'); os.write(1, bytes([255, 10])); say(type='ok', id=number, value={'a': 1})"
+    )
     engine = engine_side["client"].Engine(odd(then, before="print('Welcome to Python')"))
     engine.start()
     assert engine.ask("doctor", {}) == {"a": 1}
@@ -248,12 +254,19 @@ def test_the_worker_keeps_its_output_for_messages(engine_side):
     code = (
         "import os, sys, threading\n"
         "import segmentation_core.worker as w\n"
-        "w._function = lambda verb: (lambda: (print('loud'), os.write(1, b'raw\\n'), os.system('echo child'), {'n': 1})[-1])\n"
+        "def loud():\n"
+        "    print('loud'), os.write(1, b'raw\\n'), os.system('echo child')\n"
+        "    return {'n': 1}\n"
+        "w._function = lambda verb: loud\n"
         "w.main()"
     )
     asked = '{"type": "request", "id": 1, "verb": "x", "arguments": {}}\n'
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     process.stdin.write(asked)
     process.stdin.flush()

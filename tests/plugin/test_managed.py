@@ -15,8 +15,9 @@ def tools(engine_side):
     return engine_side["managed"], engine_side["errors"]
 
 
-def recipe(managed, unpacked: Path, offline: Path, **changes):
-    return managed.Recipe(**{"base": sys.executable, "wheels": unpacked / "wheels", "offline": str(offline), **changes})
+def recipe(managed, unpacked: Path, folder: Path, **changes):
+    given = {"base": sys.executable, "wheels": unpacked / "wheels", "offline": str(folder)}
+    return managed.Recipe(**{**given, **changes})
 
 
 def never() -> bool:
@@ -52,7 +53,10 @@ def test_stop_stops_and_leaves_no_lock(tools, unpacked, tmp_path):
     asked = []
     with pytest.raises(errors.EngineCancelled):
         managed.install(
-            tmp_path, recipe(managed, unpacked, tmp_path), lambda *_: None, lambda: bool(asked.append(1)) or len(asked) > 2
+            tmp_path,
+            recipe(managed, unpacked, tmp_path),
+            lambda *_: None,
+            lambda: bool(asked.append(1)) or len(asked) > 2,
         )
     assert not (tmp_path / "engine.lock").exists()
     assert managed.managed_python(tmp_path) is None
@@ -98,7 +102,9 @@ def test_the_proxy_reaches_pip_and_an_offline_folder_does_without(tools, unpacke
     cuda = managed._steps(tmp_path, recipe(managed, unpacked, tmp_path, offline="", torch="cuda"))
     assert managed.CPU_INDEX not in cuda[1][2]
     offline = managed._steps(tmp_path, recipe(managed, unpacked, tmp_path, proxy="http://proxy:8080"))
-    assert all("--no-index" in command and "http://proxy:8080" not in command for _, _, command in offline[1:])
+    assert all(
+        "--no-index" in command and "http://proxy:8080" not in command for _, _, command in offline[1:]
+    )
 
 
 def test_the_choice_of_torch_is_explained(tools):

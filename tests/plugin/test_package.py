@@ -12,17 +12,19 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from segmentation_core.errors import ParameterError
 from segmentation_core.operations.plugin import PluginError, _ini_text, plugin_install, plugin_package
 
 REQUIRED = (
-    "name", "description", "version", "qgisMinimumVersion", "author", "email", "about", "tracker", "repository",
+    "name", "description", "version", "qgisMinimumVersion", "author", "email", "about", "tracker",
+    "repository",
 )  # fmt: skip
 ALLOWED = {"qgis", "osgeo", "numpy"}
 UNSCOPED = re.compile(
-    r"\b(Qt\.(Align|Left|Right|Horizontal|Vertical|UserRole|DisplayRole|Checked)\w*"
-    r"|Qgis\.(Info|Warning|Critical|Success)\b|QgsTask\.CanCancel|QMessageBox\.(Yes|No|Ok|Cancel)\b"
-    r"|QgsProcessing\.Type\w+|QgsWkbTypes\.(Polygon|Line|Point)\w*\b|\.exec_\()"
+    r"\bQt\.\w+\b(?!\.)"
+    r"|\bQgis\.(Info|Warning|Critical|Success)\b|QgsTask\.CanCancel|QMessageBox\.(Yes|No|Ok|Cancel)\b"
+    r"|\bQgsProcessing\.Type\w+|\bQgsWkbTypes\.(Polygon|Line|Point)\w*\b|\.exec_\("
 )
 
 
@@ -44,7 +46,9 @@ def test_the_zip_keeps_the_rules_of_the_repository(package):
     assert {name.split("/")[0] for name in names} == {"craquelure"}
     assert "craquelure/LICENSE" in names
     forbidden = (".pyc", ".so", ".dll", ".exe", ".sh", ".bat", ".ps1", ".qm", ".pyd")
-    assert not [n for n in names if n.endswith(forbidden) or "__pycache__" in n or "/." in n or "__MACOSX" in n]
+    assert not [
+        n for n in names if n.endswith(forbidden) or "__pycache__" in n or "/." in n or "__MACOSX" in n
+    ]
 
 
 def test_the_metadata_keep_the_rules_of_the_validator(metadata):
@@ -90,7 +94,9 @@ def test_qgis_is_left_as_it_was(unpacked):
     """The plugin changes neither the search path nor the environment of QGIS."""
     for path in modules(unpacked):
         text = path.read_text(encoding="utf-8")
-        assert not re.search(r"sys\.path\.(append|insert)|os\.environ\[[^\]]*\]\s*=|os\.putenv|environ\.update", text), path
+        assert not re.search(
+            r"sys\.path\.(append|insert)|os\.environ\[[^\]]*\]\s*=|os\.putenv|environ\.update", text
+        ), path
 
 
 def test_enums_are_spelled_in_full(unpacked):
@@ -109,7 +115,9 @@ def test_bandit_finds_nothing_that_is_not_explained(unpacked):
     for path in modules(unpacked):
         for number, line in enumerate(lines := path.read_text(encoding="utf-8").splitlines()):
             if "# nosec" in line:
-                assert "#" in "".join(lines[max(number - 3, 0) : number]), f"{path}:{number + 1} gives no reason"
+                assert "#" in "".join(lines[max(number - 3, 0) : number]), (
+                    f"{path}:{number + 1} gives no reason"
+                )
 
 
 def test_detect_secrets_finds_nothing(unpacked):
@@ -144,7 +152,12 @@ def test_every_text_has_a_chinese_translation(unpacked):
 def test_help_is_there_in_both_languages(unpacked):
     from segmentation_core.worker import VERBS
 
-    algorithms = {p.stem for p in (unpacked / "algorithms").glob("*.py")} - {"__init__", "base", "inputs", "parameters"}
+    algorithms = {p.stem for p in (unpacked / "algorithms").glob("*.py")} - {
+        "__init__",
+        "base",
+        "inputs",
+        "parameters",
+    }
     assert algorithms <= set(VERBS)
     for name in algorithms:
         for suffix in ("", "_zh"):

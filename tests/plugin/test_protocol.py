@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from segmentation_core import protocol
 
 _JSON = st.recursive(

@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 import qgis.utils
-from qgis.core import QgsApplication, QgsProject
+from qgis.core import QgsProject
 from qgis.PyQt.QtCore import QPoint, Qt, QTimer
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication, QWidget
@@ -86,11 +86,15 @@ class Desk:
 
     def click_cell(self, table, row, column):
         box = table.visualRect(table.model().index(row, column))
-        QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, box.center())
+        QTest.mouseClick(
+            table.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, box.center()
+        )
 
     def click_header(self, table, column):
         header = table.horizontalHeader()
-        at = QPoint(header.sectionViewportPosition(column) + header.sectionSize(column) // 2, header.height() // 2)
+        at = QPoint(
+            header.sectionViewportPosition(column) + header.sectionSize(column) // 2, header.height() // 2
+        )
         QTest.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
 
     def type_into(self, name, text):
@@ -132,11 +136,10 @@ class Driver:
 
     def tick(self):
         try:
-            if self.condition is not None:
-                if not self.condition():
-                    if time.monotonic() > self.deadline:
-                        raise TimeoutError(f"waited {PATIENCE_S} s in vain")
-                    return
+            if self.condition is not None and not self.condition():
+                if time.monotonic() > self.deadline:
+                    raise TimeoutError(f"waited {PATIENCE_S} s in vain")
+                return
             self.condition = next(self.steps)
             self.deadline = time.monotonic() + PATIENCE_S
         except StopIteration:

@@ -60,10 +60,14 @@ def steps(desk):
     desk.notes["pause_running_s"] = max(before_picture, over[0])
     yield desk.idle
     desk.notes["pause_loading_s"] = desk.heart.stop()
-    layers = [layer for layer in desk.project.mapLayers().values() if layer.source().startswith(facts["book"])]
+    layers = [
+        layer for layer in desk.project.mapLayers().values() if layer.source().startswith(facts["book"])
+    ]
     desk.notes["layers"] = sorted(layer.name() for layer in layers)
     desk.notes["groups"] = [group.name() for group in desk.project.layerTreeRoot().findGroups()]
-    desk.notes["temporal"] = [layer.temporalProperties().isActive() for layer in layers if layer.name() != elements]
+    desk.notes["temporal"] = [
+        layer.temporalProperties().isActive() for layer in layers if layer.name() != elements
+    ]
     crack = next(layer for layer in layers if "crack_line" in layer.source())
     desk.notes["cracks"] = crack.featureCount()
     desk.notes["provenance"] = crack.metadata().abstract()
@@ -116,7 +120,7 @@ def steps(desk):
     for value in (100, 150, 200, 120):
         count, began = len(drawn), time.perf_counter()
         slider.setValue(value)
-        yield lambda: len(drawn) > count and desk.idle()  # noqa: B023 - read before the next round
+        yield lambda: len(drawn) > count and desk.idle()
         previews.append(drawn[-1] - began)
     desk.notes["preview_s"] = previews
     desk.shoot("5-preview")
@@ -126,14 +130,16 @@ def steps(desk):
         slider.setValue(value)
         began, before = time.perf_counter(), thresholds._number
         slider.setSliderDown(False)
-        yield lambda: thresholds._number > before and not thresholds._busy  # noqa: B023
+        yield lambda: thresholds._number > before and not thresholds._busy
         vectors.append(time.perf_counter() - began)
     desk.notes["vectors_s"] = vectors
     desk.notes["threshold_note"] = thresholds.note.text()
     yield desk.idle
     desk.shoot("6-vectors")
     desk.click("craquelureThresholdClose")
-    desk.notes["preview_left"] = [l.name() for l in desk.project.mapLayers().values() if "view-" in l.source()]
+    desk.notes["preview_left"] = [
+        each.name() for each in desk.project.mapLayers().values() if "view-" in each.source()
+    ]
 
     # keep the threshold for the whole survey
     slider.setValue(180)
