@@ -4,6 +4,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/install.sh"
 install_craquelure test
+install_qgis
 cd "$here"
 # Known fault: with several threads a first run can differ in the last bit from later ones, which the tests of
 # resuming would catch. One thread until that is mended.

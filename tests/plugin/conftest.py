@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from qgis_programs import Profile, missing
+from qgis_programs import Profile, require_qgis
 
 from segmentation_core.operations.plugin import plugin_package
 
@@ -41,6 +41,5 @@ def engine_side(unpacked: Path) -> Iterator[dict[str, ModuleType]]:
 
 @pytest.fixture
 def profile(package: Path, tmp_path: Path) -> Profile:
-    if missing():
-        pytest.skip(f"no QGIS here: {', '.join(missing())} (README's test command installs it)")
+    require_qgis()
     return Profile(tmp_path / "qgis", package)

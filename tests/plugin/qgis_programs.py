@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SCRIPTS = Path(__file__).parent / "scripts"
 DESKTOP_S = 600
 _SETTINGS = """
@@ -34,6 +36,19 @@ NetworkCache\\size=0
 def missing() -> list[str]:
     """Return the programs of the distribution's QGIS that are not here."""
     return [name for name in ("qgis", "qgis_process", "xvfb-run") if shutil.which(name) is None]
+
+
+def required(why: str) -> None:
+    """Skip a test that needs QGIS; fail it where QGIS was promised to be there, as in continuous integration."""
+    if os.environ.get("CRAQUELURE_REQUIRE_QGIS"):
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+def require_qgis() -> None:
+    """Skip or fail where the distribution's QGIS is not complete."""
+    if missing():
+        required(f"no QGIS here: {', '.join(missing())} (README's test command installs it)")
 
 
 def clean() -> dict[str, str]:

@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 from journey_data import picture_and_classes, write_elements, write_raster
+from qgis_programs import Profile, require_qgis
 
 
 @pytest.fixture
@@ -115,10 +116,7 @@ def test_a_fault_of_the_engine_names_the_layer_not_the_temporary_file(profile, b
 
 
 def test_the_plugin_speaks_chinese(package, beam, tmp_path):
-    from qgis_programs import Profile, missing
-
-    if missing():
-        pytest.skip(f"no QGIS here: {', '.join(missing())} (README's test command installs it)")
+    require_qgis()
     chinese = Profile(tmp_path / "中文", package, locale="zh_CN")
     done = chinese.process(
         "run", "craquelure:survey", *options(**beam, DATE="2999-01-01", ID_FIELD="beam_id")
