@@ -105,7 +105,7 @@ def _build_wheel(source: Path, wheels: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copyfile(_ROOT / name, source / name)
     for weights in (source / "segmentation_core" / "models" / "weights").iterdir():
-        if weights.stem != _SHIPPED_WEIGHTS:
+        if weights.name.partition(".")[0] != _SHIPPED_WEIGHTS:
             weights.unlink()
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--disable-pip-version-check"]
     if _has_setuptools():

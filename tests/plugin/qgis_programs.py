@@ -39,7 +39,7 @@ def missing() -> list[str]:
 
 
 def required(why: str) -> None:
-    """Skip a test that needs QGIS; fail it where QGIS was promised to be there, as in continuous integration."""
+    """Skip a test that needs QGIS; fail it where QGIS was promised, as in continuous integration."""
     if os.environ.get("CRAQUELURE_REQUIRE_QGIS"):
         pytest.fail(why)
     pytest.skip(why)

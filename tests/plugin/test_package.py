@@ -73,8 +73,8 @@ def test_the_wheel_holds_the_engine_and_the_lite_weights_only(unpacked):
     (wheel,) = (unpacked / "wheels").glob("craquelure-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    weights = {Path(name).name for name in names if name.endswith(".safetensors")}
-    assert weights == {"res_unet_lite.safetensors"}
+    weights = {Path(name).name.split(".")[0] for name in names if name.endswith(".safetensors")}
+    assert weights == {"res_unet_lite"}
     assert {"segmentation_core/worker.py", "training/__init__.py"} <= set(names)
 
 
