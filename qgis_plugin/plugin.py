@@ -78,14 +78,14 @@ class CraquelurePlugin:
 
     def unload(self) -> None:
         """Take everything away again, the engine's processes too."""
-        if self._provider is not None:
-            QgsApplication.processingRegistry().removeProvider(self._provider)
-            self._provider = None
         if self.dock is not None:
             self.dock.stop()
             self._iface.removeDockWidget(self.dock)
             self.dock.deleteLater()
             self.dock = None
+        if self._provider is not None:
+            QgsApplication.processingRegistry().removeProvider(self._provider)
+            self._provider = None
         if self._action is not None:
             self._iface.removePluginRasterMenu("Craquelure", self._action)
             self._iface.removeRasterToolBarIcon(self._action)

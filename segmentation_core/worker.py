@@ -42,7 +42,7 @@ from segmentation_core.protocol import (
     encode,
 )
 
-__all__ = ["VERBS", "main", "serve"]
+__all__ = ["COMMANDS", "VERBS", "main", "serve"]
 
 VERBS: dict[str, str] = {
     "survey": "survey:survey",
@@ -57,6 +57,9 @@ VERBS: dict[str, str] = {
     "book_remove": "book:book_remove",
 }
 """Verb to module and function of `segmentation_core.operations`."""
+
+COMMANDS = "craquelure.commands"
+"""Entry points of verbs that other packages add, such as training; asked with ``{"words": [...]}``."""
 
 _ALIVE_EVERY_S = 5.0
 _PROGRESS_EVERY_S = 0.1
@@ -93,7 +96,10 @@ class _Task:
         self._line.send(Progress(self.request.id, stage, float(done), float(total), unit))
 
     def keep_alive(self) -> None:
-        while not self._over.wait(_ALIVE_EVERY_S):
+        while not self._over.wait(COMMANDS = "craquelure.commands"
+"""Entry points of verbs that other packages add, such as training; asked with ``{"words": [...]}``."""
+
+_ALIVE_EVERY_S):
             self._line.send(Alive(self.request.id))
 
     def run(self) -> Message:
@@ -169,10 +175,24 @@ def _function(verb: str) -> Callable[..., Any]:
     if verb in VERBS:
         module, name = VERBS[verb].split(":")
         return getattr(import_module(f"segmentation_core.operations.{module}"), name)  # type: ignore[no-any-return]
-    for entry in entry_points(group="craquelure.verbs"):
-        if entry.name == verb:
-            return entry.load()  # type: ignore[no-any-return]
+    for entry in entry_points(group=COMMANDS, name=verb):
+        return _by_words(entry.load())
     raise ParameterError(f"this engine cannot {verb!r}", remedy="Update the engine, or the plugin")
+
+
+def _by_words(command: Any) -> Callable[..., Any]:
+    """Return a function that takes a command's arguments as the words of its command line."""
+
+    def run(words: list[str], progress: Callable[..., None]) -> Any:
+        parser = argparse.ArgumentParser(prog=command.name, exit_on_error=False)
+        command.add_arguments(parser)
+        try:
+            options = parser.parse_args([str(word) for word in words])
+        except (argparse.ArgumentError, SystemExit) as exc:
+            raise ParameterError(f"{command.name}: {exc}", remedy="Check its arguments") from exc
+        return command.run(options, progress)
+
+    return run
 
 
 def _call(request: Request, progress: Callable[..., None]) -> Any:

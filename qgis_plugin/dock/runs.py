@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -14,12 +15,13 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProject,
 )
-from qgis.PyQt.QtCore import QObject, pyqtSignal
+from qgis.PyQt.QtCore import QCoreApplication, QEventLoop, QObject, pyqtSignal
 
 from ..translation import tr
 
 __all__ = ["Run", "RunQueue", "RunState"]
 
+_END_S = 3.0
 ALGORITHM = "craquelure:survey"
 
 
@@ -127,6 +129,13 @@ class RunQueue(QObject):
         """Stop everything."""
         for run in list(self.runs):
             self.cancel(run)
+
+    def stop(self) -> None:
+        """Stop everything and let the run at work come to its end, before its provider goes."""
+        self.cancel_all()
+        until = time.monotonic() + _END_S
+        while self._current is not None and time.monotonic() < until:
+            QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 50)
 
     def forget_finished(self) -> None:
         """Take runs that are over off the list."""

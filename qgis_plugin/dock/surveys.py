@@ -330,7 +330,7 @@ class SurveysPage(QWidget):
     def stop(self) -> None:
         """End all runs."""
         QgsProject.instance().cleared.disconnect(self._note_closed)
-        self.queue.cancel_all()
+        self.queue.stop()
 
 
 def _state_text(run: Run) -> str:

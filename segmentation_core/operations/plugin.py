@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import os
 import shutil
 import string
@@ -92,10 +94,18 @@ def _lay_out(staged: Path) -> None:
     shutil.copyfile(core / "vocabulary" / "defect_classes.json", staged / "vocabulary.json")
     for name in ("LICENSE", "metadata.txt"):
         shutil.copyfile(_ROOT / name, staged / name)
+    (staged / "export.json").write_text(json.dumps(_export_choices()), encoding="utf-8")
     styles = staged / "styles"
     styles.mkdir(exist_ok=True)
     for table in STYLED:
         (styles / f"{table}.qml").write_text(layer_style(table), encoding="utf-8")
+
+
+def _export_choices() -> dict[str, list[str]]:
+    """Return what this version of the engine can export, so that the plugin offers just that."""
+    from segmentation_core.operations.export import FORMATS, export
+
+    return {"formats": list(FORMATS), "options": list(inspect.signature(export).parameters)}
 
 
 def _build_wheel(source: Path, wheels: Path) -> None:

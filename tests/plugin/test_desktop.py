@@ -94,7 +94,7 @@ def test_faults_are_told_and_survived(profile, odd_files, tmp_path):
         program.chmod(program.stat().st_mode | stat.S_IEXEC)
         return program
 
-    books = {name: tmp_path / f"{name}.gpkg" for name in ("book", "plain_book", "closed_book")}
+    books = {name: tmp_path / f"{name}.gpkg" for name in ("book", "plain_book", "closed_book", "off_book")}
     out = tmp_path / "shots"
     notes = profile.desktop(
         "faults",
@@ -142,5 +142,6 @@ def test_faults_are_told_and_survived(profile, odd_files, tmp_path):
     assert books["closed_book"].is_file()
     assert notes["unloaded"]
     assert notes["provider_gone"]
+    assert notes["off_while_running"] in ("cancelled", "done")
     assert notes["started"]
     print({name: notes[name] for name in notes if name.endswith("_s")})

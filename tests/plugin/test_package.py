@@ -167,9 +167,9 @@ def test_help_is_there_in_both_languages(unpacked):
 def test_formats_are_those_of_the_engine(unpacked):
     from segmentation_core.operations.export import FORMATS
 
-    tree = ast.parse((unpacked / "algorithms" / "export.py").read_text(encoding="utf-8"))
-    named = next(n.value for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == "FORMATS")
-    assert set(ast.literal_eval(named)) <= set(FORMATS)
+    offered = json.loads((unpacked / "export.json").read_text(encoding="utf-8"))
+    assert offered["formats"] == list(FORMATS)
+    assert {"book", "format", "out", "survey"} <= set(offered["options"])
 
 
 def test_install_adds_to_a_profile_and_keeps_its_settings(package, tmp_path):

@@ -202,10 +202,17 @@ def steps(desk):
     notes["closed"], notes["closed_said"] = run().state.value, said()
     notes["layers_after_close"] = len(desk.project.mapLayers())
 
-    # off and on again
+    # off and on again, while a run goes on
+    again = QgsRasterLayer(facts["ortho"], "again")
+    desk.project.addMapLayer(again)
+    page.ortho.setLayer(again)
+    panel.open_book(facts["off_book"])
+    run = start(desk, page)
+    yield lambda: page.queue.current is not None and page.queue.current.percent > 0
     notes["unloaded"] = qgis.utils.unloadPlugin("craquelure")
     provider = QgsApplication.processingRegistry().providerById("craquelure")
     notes["provider_gone"] = provider is None
+    notes["off_while_running"] = run().state.value
     began = time.perf_counter()
     notes["started"] = qgis.utils.loadPlugin("craquelure") and qgis.utils.startPlugin("craquelure")
     notes["enable_s"] = time.perf_counter() - began
