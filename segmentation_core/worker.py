@@ -96,10 +96,7 @@ class _Task:
         self._line.send(Progress(self.request.id, stage, float(done), float(total), unit))
 
     def keep_alive(self) -> None:
-        while not self._over.wait(COMMANDS = "craquelure.commands"
-"""Entry points of verbs that other packages add, such as training; asked with ``{"words": [...]}``."""
-
-_ALIVE_EVERY_S):
+        while not self._over.wait(_ALIVE_EVERY_S):
             self._line.send(Alive(self.request.id))
 
     def run(self) -> Message:
