@@ -34,7 +34,7 @@ START_S = 60.0
 SILENCE_S = 60.0
 """A living engine says so every five seconds."""
 
-GRACE_S = 0.8
+GRACE_S = 0.4
 """How long a cancelled engine may take to stop by itself before it is ended."""
 
 _POLL_S = 0.05

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 SCRIPTS = Path(__file__).parent / "scripts"
-DESKTOP_S = 600
+DESKTOP_S = 900
 _SETTINGS = """
 [app]
 askToSaveMemoryLayers=false

@@ -12,6 +12,7 @@ import pytest
 import rasterio
 from affine import Affine
 from journey_data import GSD_M, picture_and_classes, write_elements, write_raster
+from qgis_programs import require_qgis
 from test_engine import _ODD
 
 from segmentation_core.facade.generate import ID_FIELD, generate_facade
@@ -30,6 +31,7 @@ def keep(shots: Path, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def facade(tmp_path_factory):
+    require_qgis()
     return generate_facade(tmp_path_factory.mktemp("facade"), seed=7, size_px=FOUR_MPX)
 
 
