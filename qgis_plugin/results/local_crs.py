@@ -7,8 +7,6 @@ building, the same lengths and areas (measured: 0.002 m2 stays 0.002 m2).
 
 from __future__ import annotations
 
-from typing import Any
-
 from osgeo import osr
 from qgis.core import QgsCoordinateReferenceSystem, QgsMapLayer, QgsProject
 
@@ -42,9 +40,13 @@ def adopt(layer: QgsMapLayer, project: QgsProject) -> None:
         layer.setCrs(_stand_in(layer.crs()))
 
 
-def use_stand_in(project: QgsProject, *_: Any) -> None:
+def use_stand_in(project: QgsProject) -> None:
     """Give the project, and all its layers in local systems, the stand-in; measures become planar."""
-    project.setCrs(_stand_in(project.crs()))
-    project.setEllipsoid("NONE")
+    chosen = _stand_in(project.crs())
+    # By way of no system at all: any step from the local one to another is a transformation that fails.
+    project.setCrs(QgsCoordinateReferenceSystem())
     for layer in project.mapLayers().values():
-        adopt(layer, project)
+        if is_local(layer.crs()):
+            layer.setCrs(_stand_in(layer.crs()))
+    project.setCrs(chosen)
+    project.setEllipsoid("NONE")

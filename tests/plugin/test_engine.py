@@ -288,3 +288,27 @@ def test_the_diagnostics_report_hides_home_and_name(engine_side, monkeypatch, tm
     assert "lihua" not in report
     assert "~/venv/python" in report
     assert "torch: 2.13" in report
+
+
+def test_verbs_of_other_packages_are_asked_with_words(engine_side, tmp_path, monkeypatch):
+    """A package beside the engine adds a verb by an entry point, as training does."""
+    info = tmp_path / "adder-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: adder\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[craquelure.commands]\nadd = adder:ADD\n")
+    (tmp_path / "adder.py").write_text(
+        "class ADD:\n"
+        "    name = 'add'\n"
+        "    def add_arguments(parser): parser.add_argument('number', type=int, nargs='+')\n"
+        "    def run(options, progress):\n"
+        "        progress('add', 1, 2, '')\n"
+        "        return {'sum': sum(options.number)}\n"
+    )
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}" PYTHONSAFEPATH= exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    run_once = engine_side["client"].run_once
+    assert run_once(str(python), "add", {"words": [2, 3]}) == {"sum": 5}
+    with pytest.raises(engine_side["errors"].EngineError, match="invalid int") as caught:
+        run_once(str(python), "add", {"words": ["two"]})
+    assert caught.value.kind == "ParameterError"

@@ -15,6 +15,7 @@ def steps(desk):
     desk.project.addMapLayer(ortho)
     elements = QgsVectorLayer(facts["elements"], "beams")
     desk.project.addMapLayer(elements)
+    desk.project.layerTreeRoot().findLayer(elements.id()).setItemVisibilityChecked(False)
     desk.canvas.setExtent(ortho.extent())
     yield desk.idle
     desk.type_into("craquelureBook", facts["book"])
@@ -72,8 +73,6 @@ def steps(desk):
     desk.notes["cracks"] = crack.featureCount()
     desk.notes["provenance"] = crack.metadata().abstract()
     desk.notes["legend"] = [item.label() for item in crack.renderer().legendSymbolItems()]
-    elements_shown = desk.project.layerTreeRoot().findLayer(elements.id())
-    elements_shown.setItemVisibilityChecked(False)
     yield desk.idle
     desk.shoot("3-surveyed")
 
