@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import zipfile
 
 import pytest
 from journey_data import picture_and_classes, write_elements, write_raster
@@ -83,6 +84,7 @@ def test_doctor_says_what_would_run(profile):
         ({"BOOK": "book.txt"}, "ends in .gpkg"),
         ({"INSIDE_ELEMENTS": "true", "ELEMENTS": ""}, "only inside"),
         ({"ORTHOPHOTO": "gone.tif"}, "ORTHOPHOTO"),
+        ({"ORTHOPHOTO": "/vsicurl/http://127.0.0.1:9/beam.tif"}, "ORTHOPHOTO"),
         ({"ELEMENTS": "gone.gpkg"}, "ELEMENTS"),
     ],
 )
@@ -92,6 +94,16 @@ def test_parameters_are_refused_before_anything_runs(profile, beam, changes, sai
     done = profile.process("run", "craquelure:survey", *options(**given))
     assert done.returncode != 0
     assert said in done.stdout + done.stderr
+    assert not beam["BOOK"].exists()
+
+
+def test_a_raster_inside_an_archive_is_refused_with_what_to_do(profile, beam, tmp_path):
+    with zipfile.ZipFile(tmp_path / "beam.zip", "w") as archive:
+        archive.write(beam["ORTHOPHOTO"], "beam.tif")
+    given = {**beam, "ORTHOPHOTO": f"/vsizip/{tmp_path}/beam.zip/beam.tif", "ID_FIELD": "beam_id"}
+    done = profile.process("run", "craquelure:survey", *options(**given, DATE="2026-05-01"))
+    assert done.returncode != 0
+    assert "is not a file" in done.stdout + done.stderr
     assert not beam["BOOK"].exists()
 
 
