@@ -109,7 +109,7 @@ class Desk:
 
     def shoot(self, name):
         QApplication.processEvents()
-        self.window.grab().save(str(OUT / f"{name}.png"))
+        QApplication.primaryScreen().grabWindow(0).save(str(OUT / f"{name}.png"))  # dialogs too
 
     def open_panel(self):
         from qgis.PyQt.QtWidgets import QAction

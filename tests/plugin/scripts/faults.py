@@ -62,7 +62,8 @@ def steps(desk):
 
     # set scale: 300 px are 75 mm, so a pixel is 0.25 mm
     plain = layers["plain"]
-    desk.project.layerTreeRoot().findLayer(plain.id()).setItemVisibilityChecked(True)
+    for name in ("plain_classes", "classes", "chinese", "degrees", "ortho"):
+        desk.project.layerTreeRoot().findLayer(layers[name].id()).setItemVisibilityChecked(False)
     choose("plain", "plain_classes", with_elements=False, book="plain_book")
     desk.canvas.setDestinationCrs(plain.crs())
     desk.canvas.setExtent(plain.extent())
