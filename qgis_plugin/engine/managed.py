@@ -183,34 +183,27 @@ def remove(data: Path) -> None:
 
 
 def _steps(home: Path, recipe: Recipe) -> list[tuple[str, str, list[str]]]:
-    python = str(_python_in(home))
-    pip = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--no-input",
-        "--progress-bar",
-        "off",
-    ]
+    options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+    pip = [str(_python_in(home)), "-m", "pip", "install", *options]
     if recipe.proxy and not recipe.offline:
         pip += ["--proxy", recipe.proxy]
-    torch, engine = [*pip, "torch", "torchvision"], [*pip, "--find-links", str(recipe.wheels), "craquelure"]
+    wheel = str(recipe.wheels / _wheel_name(recipe.wheels))
+    torch, needs = [*pip, "torch", "torchvision"], [*pip, wheel]
     if recipe.offline:
         local = ["--no-index", "--find-links", recipe.offline]
-        torch, engine = [*torch, *local], [*engine, *local]
+        torch, needs = [*torch, *local], [*needs, *local]
     elif recipe.torch == "cpu":
         torch += ["--index-url", CPU_INDEX]
     size = tr("about 2.7 GB") if recipe.torch == "cuda" else tr("about 200 MB")
+    torch_title = tr("Installing torch for {device} ({size})", device=recipe.torch.upper(), size=size)
+    # The engine once more by itself: the environment of an older plugin may hold another build of it.
+    engine = [*pip, "--force-reinstall", "--no-deps", "--no-index", wheel]
+    version = _wheel_name(recipe.wheels)
     return [
         ("environment", tr("Making the environment"), [recipe.base, "-m", "venv", "--clear", str(home)]),
-        (
-            f"torch-{recipe.torch}",
-            tr("Installing torch for {device} ({size})", device=recipe.torch.upper(), size=size),
-            torch,
-        ),
-        (f"engine-{_wheel_name(recipe.wheels)}", tr("Installing the engine (about 150 MB)"), engine),
+        (f"torch-{recipe.torch}", torch_title, torch),
+        (f"needs-{version}", tr("Installing what the engine needs (about 150 MB)"), needs),
+        (f"engine-{version}", tr("Installing the engine"), engine),
     ]
 
 
@@ -309,15 +302,20 @@ def _run(
     reader = threading.Thread(target=listen, daemon=True)
     reader.start()
     told = ""
-    while process.poll() is None:
-        if is_cancelled():
-            child.end(process)
-            raise EngineCancelled
-        if lines and lines[-1] != told:
-            told = lines[-1]
-            on_line(told[:160])
-        time.sleep(_POLL_S)
-    reader.join(5.0)
+    try:
+        while process.poll() is None:
+            if is_cancelled():
+                raise EngineCancelled
+            if lines and lines[-1] != told:
+                told = lines[-1]
+                on_line(told[:160])
+            time.sleep(_POLL_S)
+    finally:
+        child.end(process)
+        reader.join(5.0)
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
     return process.returncode, list(lines)
 
 

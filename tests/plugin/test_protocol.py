@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segmentation_core import protocol
@@ -28,6 +28,7 @@ _MESSAGES = st.one_of(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_MESSAGES)
 def test_every_message_survives_the_line(message):
     line = protocol.encode(message)
@@ -35,6 +36,7 @@ def test_every_message_survives_the_line(message):
     assert protocol.decode(line) == message
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text() | _JSON.map(json.dumps))
 def test_any_other_line_is_no_message(text):
     assert protocol.decode(text) is None

@@ -67,7 +67,10 @@ def steps(desk):
     choose("plain", "plain_classes", with_elements=False, book="plain_book")
     desk.canvas.setDestinationCrs(plain.crs())
     desk.canvas.setExtent(plain.extent())
-    yield desk.idle
+    painted = []
+    desk.canvas.mapCanvasRefreshed.connect(lambda: painted.append(True))
+    desk.canvas.refresh()
+    yield lambda: painted and desk.idle()
     desk.click("craquelureScale")
     for x in (100, 400):
         at = desk.canvas.getCoordinateTransform().transform(QgsPointXY(x, -200)).toQPointF().toPoint()
