@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from segmentation_core import __version__
+from segmentation_core.cli_plugin import plugin_app
 from segmentation_core.errors import CraquelureError, Interrupted
 from segmentation_core.terminal import print_table, progress_shown
 
@@ -33,9 +34,6 @@ app = typer.Typer(
 )
 model_app = typer.Typer(help="List, add or remove models.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(model_app, name="model")
-plugin_app = typer.Typer(
-    help="Build or install the QGIS plugin.", no_args_is_help=True, rich_markup_mode=None
-)
 app.add_typer(plugin_app, name="plugin")
 
 
@@ -410,37 +408,6 @@ def model_remove(
 
     result = run(name)
     _print_json(result) if as_json else typer.echo(f"Removed {result['name']}")
-
-
-@plugin_app.command("package")
-def plugin_package(
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the zip.")],
-    as_json: Json = False,
-) -> None:
-    """Build the plugin's zip from a checkout of the repository."""
-    from segmentation_core.operations.plugin import plugin_package as run
-
-    result = run(out)
-    _print_json(result) if as_json else typer.echo(f"{result['zip']} ({result['bytes'] / 1e6:.1f} MB)")
-
-
-@plugin_app.command("install")
-def plugin_install(
-    package: Annotated[
-        Path | None, typer.Argument(metavar="[ZIP]", help="The plugin; built from this checkout if left out.")
-    ] = None,
-    profile: Annotated[
-        Path | None, typer.Option("--profile", metavar="DIR", help="Folder of a QGIS profile.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Put the plugin into a profile of QGIS; it will use this environment's engine."""
-    from segmentation_core.operations.plugin import plugin_install as run
-
-    result = run(profile, package=package)
-    _print_json(result) if as_json else typer.echo(
-        f"Installed in {result['plugin']}. Start QGIS again: the panel is under Raster > Craquelure."
-    )
 
 
 def _version(wanted: bool) -> None:
