@@ -26,8 +26,25 @@ need_python() {
 apt_install() {
   command -v apt-get >/dev/null || return 1
   say "Installing $* with apt-get"
-  as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  as_root apt-get update -qq \
+    && DEBIAN_FRONTEND=noninteractive as_root apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# QGIS for the tests, and an environment on its Python with what drives it. About 350 MB to download.
+# Without root or apt-get the tests of the plugin skip and say so; CRAQUELURE_REQUIRE_QGIS=1 makes that a failure.
+install_qgis() {
+  if ! { command -v qgis && command -v xvfb-run && command -v xauth && /usr/bin/python3 -c "import qgis.core"; } \
+      >/dev/null 2>&1; then
+    apt_install qgis python3-qgis xvfb xauth python3-venv || {
+      [ -z "${CRAQUELURE_REQUIRE_QGIS:-}" ] || stop "QGIS could not be installed."
+      say "QGIS is not here and could not be installed: the tests of the plugin are skipped"
+      return 0
+    }
+  fi
+  [ -x "$venv/qgis/bin/pip" ] || /usr/bin/python3 -m venv --system-site-packages "$venv/qgis" \
+    || stop "no virtual environment could be made in $venv/qgis."
+  "$venv/qgis/bin/pip" install --quiet --disable-pip-version-check "pytest==9.2.0" "pytest-qgis==5.0.2" \
+    "pytest-qt==4.5.0" || stop "pytest for QGIS could not be installed."
 }
 
 torch_from() {  # torch_from INDEX: "pip" for pip's own settings

@@ -5,6 +5,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/install.sh"
 install_craquelure test
 install_programs
+install_qgis
 cd "$here"
 "$venv/bin/ruff" format --check .
 "$venv/bin/ruff" check .

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from segmentation_core import __version__
+from segmentation_core.cli_plugin import plugin_app
 from segmentation_core.errors import CraquelureError, Interrupted
 from segmentation_core.terminal import print_table, progress_shown
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 model_app = typer.Typer(help="List, add or remove models.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(model_app, name="model")
+app.add_typer(plugin_app, name="plugin")
 
 
 class Device(str, Enum):

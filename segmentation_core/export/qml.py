@@ -7,7 +7,7 @@ from xml.sax.saxutils import quoteattr
 
 from segmentation_core.export.fields import ExportLayer
 from segmentation_core.export.request import Language
-from segmentation_core.survey.styles import layer_qml
+from segmentation_core.survey.styles import STYLED, layer_style
 
 __all__ = ["write_qml"]
 
@@ -20,7 +20,7 @@ def write_qml(path: Path, layer: ExportLayer, language: Language) -> None:
     QGIS applies a ``.qml`` of the same name when it opens a shapefile; the aliases give every short name
     its meaning and unit.
     """
-    qml = layer_qml(layer.table) or _PLAIN
+    qml = layer_style(layer.table) if layer.table in STYLED else _PLAIN
     aliases = "".join(
         f'    <alias index="{index}" field={quoteattr(f.name)} name={quoteattr(_alias(f, language))}/>\n'
         for index, f in enumerate(layer.fields)

@@ -145,7 +145,7 @@ def _report_cuda() -> DeviceReport:
         return DeviceReport("cuda", None, None, False, "torch finds no NVIDIA GPU with a working driver")
     name = torch.cuda.get_device_name()
     try:
-        torch.zeros(1, device="cuda").add_(1).item()
+        _try_convolution("cuda")
     except RuntimeError as exc:  # no kernel image for an old GPU, a driver too old, a GPU in use
         return DeviceReport("cuda", name, None, False, str(exc).splitlines()[0])
     memory = int(torch.cuda.get_device_properties(0).total_memory)
@@ -153,11 +153,28 @@ def _report_cuda() -> DeviceReport:
     return DeviceReport("cuda", name, memory, bfloat16, None)
 
 
+def _try_convolution(device: str) -> None:
+    """Run one small convolution: where drivers and libraries do not fit, it fails here and not in a long run.
+
+    Raises
+    ------
+    RuntimeError
+        What the device said.
+    """
+    torch.nn.functional.conv2d(
+        torch.ones(1, 3, 8, 8, device=device), torch.ones(4, 3, 3, 3, device=device)
+    ).sum().item()
+
+
 def _report_mps() -> DeviceReport:
     if not torch.backends.mps.is_built():
         return DeviceReport("mps", None, None, False, "this torch was built without Apple's Metal")
     if not torch.backends.mps.is_available():
         return DeviceReport("mps", None, None, False, "this computer has no Apple GPU that Metal can use")
+    try:
+        _try_convolution("mps")
+    except RuntimeError as exc:
+        return DeviceReport("mps", "Apple GPU", None, False, str(exc).splitlines()[0])
     return DeviceReport("mps", "Apple GPU", None, False, None)
 
 

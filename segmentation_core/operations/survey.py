@@ -5,8 +5,10 @@ Everything that can be wrong with the inputs is found before the long work begin
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date as calendar_date
@@ -41,6 +43,8 @@ _YEARS = range(1826, 2201)
 """From the oldest photograph; later years are slips of the keyboard."""
 
 _LONGEST_NAME = 100
+PROBABILITY_RASTER = "probability.tif"
+RUN_RECORD = "run.json"
 
 
 def survey(  # noqa: PLR0913 - the command's options
@@ -59,6 +63,7 @@ def survey(  # noqa: PLR0913 - the command's options
     working_gsd_mm: float | None = None,
     inside_elements: bool = False,
     discard_rasters: bool = False,
+    thresholds: Mapping[str, float] | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Map an orthophoto and enter it into a survey book.
@@ -83,7 +88,8 @@ def survey(  # noqa: PLR0913 - the command's options
     model : str, path-like or None
         Model name or file; None is the default model.
     classes : path-like or None
-        A ready class raster on the orthophoto's grid, used in place of a model.
+        A ready class raster on the orthophoto's grid, used in place of a model; or a kept
+        ``probability.tif``, to survey it again at other thresholds without the network.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     gsd_mm : float or None
@@ -94,6 +100,8 @@ def survey(  # noqa: PLR0913 - the command's options
         Look only inside the elements.
     discard_rasters : bool
         Remove the probability raster in the end.
+    thresholds : mapping of class code to probability, or None
+        From which probability a class counts; classes left out keep the model's threshold.
     progress : Progress
         Told how far the work is.
 
@@ -113,7 +121,7 @@ def survey(  # noqa: PLR0913 - the command's options
     with open_orthophoto(orthophoto, gsd_mm=gsd_mm, working_gsd_mm=working_gsd_mm) as ortho:
         outlines = _load_outlines(ortho.grid, elements, id_field, exclude)
         _check_book(plan, ortho, outlines, elements)
-        _check_source(ortho, model, classes, device)
+        _check_source(ortho, model, classes, device, thresholds)
         sha256 = file_sha256(ortho.path)
         folder = plan.raster_folder(ortho.path, sha256)
         staged = book.with_name(f".{book.stem}-{safe_name(plan.name)}-{sha256[:8]}.vectors.gpkg")
@@ -134,13 +142,13 @@ def survey(  # noqa: PLR0913 - the command's options
                 )
                 model_run = segmented.run
                 unit_of = ortho if gsd_mm is not None else None  # a unit that the raster's CRS cannot state
-                vectorise(folder, staged, valid_mask_of=unit_of, progress=progress)
+                vectorise(folder, staged, thresholds=thresholds, valid_mask_of=unit_of, progress=progress)
             else:
                 book.parent.mkdir(parents=True, exist_ok=True)
-                model_run = {"classes": {"path": str(classes), "sha256": file_sha256(classes)}}
-                vectorise(classes, staged, valid_mask_of=ortho, progress=progress)
+                model_run = _earlier_run(Path(classes))
+                vectorise(classes, staged, thresholds=thresholds, valid_mask_of=ortho, progress=progress)
             record = _record(
-                ortho, sha256, model_run, None if classes is not None or discard_rasters else folder
+                ortho, sha256, model_run, _kept_rasters(folder, classes, discard=discard_rasters)
             )
             entry = Entry(
                 plan.name,
@@ -260,7 +268,11 @@ def _check_book(plan: _Plan, ortho: Orthophoto, outlines: _Outlines, elements: A
 
 
 def _check_source(
-    ortho: Orthophoto, model: str | Path | None, classes: str | Path | None, device: str
+    ortho: Orthophoto,
+    model: str | Path | None,
+    classes: str | Path | None,
+    device: str,
+    thresholds: Mapping[str, float] | None,
 ) -> None:
     """Refuse a model, device or class raster before any work is done with it."""
     if classes is None:
@@ -270,7 +282,23 @@ def _check_source(
         load_model(model)
         choose_device(device)
     else:
-        open_class_source(classes, valid_mask_of=ortho)
+        open_class_source(classes, thresholds=thresholds, valid_mask_of=ortho)
+
+
+def _earlier_run(classes: Path) -> dict[str, Any]:
+    """Return the record of the run that made a raster, or just which class raster it is."""
+    told = classes.parent / RUN_RECORD
+    if classes.name == PROBABILITY_RASTER and told.is_file():
+        record: dict[str, Any] = json.loads(told.read_text(encoding="utf-8"))
+        return record
+    return {"classes": {"path": str(classes), "sha256": file_sha256(classes)}}
+
+
+def _kept_rasters(folder: Path, classes: str | Path | None, *, discard: bool) -> Path | None:
+    """Return the folder of the probability raster that the book can come back to."""
+    if classes is None:
+        return None if discard else folder
+    return Path(classes).parent if Path(classes).name == PROBABILITY_RASTER else None
 
 
 def _record(

@@ -8,7 +8,10 @@ from string import Template
 
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["add_styles", "layer_qml"]
+__all__ = ["STYLED", "add_styles", "layer_style"]
+
+STYLED = ("loss_polygon", "crack_area", "crack_line", "element")
+"""Layers with a style of their own."""
 
 _TABLE = """
 CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256),
@@ -16,9 +19,6 @@ CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_tabl
   styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),
   update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')))
 """
-
-_DRAWN = {"loss_polygon": "polygon", "crack_area": "line", "crack_line": "line", "element": None}
-"""Layers with a style, and the geometry of the class whose colour they take."""
 
 
 def add_styles(connection: sqlite3.Connection) -> None:
@@ -28,28 +28,29 @@ def add_styles(connection: sqlite3.Connection) -> None:
         "INSERT INTO gpkg_contents (table_name, data_type, identifier) "
         "VALUES ('layer_styles', 'attributes', 'layer_styles')"
     )
-    for table in _DRAWN:
-        connection.execute(
-            "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
-            "styleName, styleQML, useAsDefault) VALUES ('', '', ?, 'geom', ?, ?, 1)",
-            (table, table, layer_qml(table)),
-        )
+    connection.executemany(
+        "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
+        "styleName, styleQML, useAsDefault) VALUES ('', '', ?, 'geom', ?, ?, 1)",
+        [(table, table, layer_style(table)) for table in STYLED],
+    )
 
 
-def layer_qml(table: str) -> str | None:
-    """Return the QGIS style of a layer of the book; None for one that has none."""
-    if table not in _DRAWN:
-        return None
-    template = files(__package__).joinpath("styles").joinpath(f"{table}.qml").read_text(encoding="utf-8")
+def layer_style(table: str) -> str:
+    """Return the style of one of `STYLED` as QML, with the vocabulary's colours and names.
+
+    Widths and hatches are in mm on paper or screen, so that they print the same at every scale.
+    """
     vocabulary = load_vocabulary()
-    match _DRAWN[table]:
-        case None:
-            return template
-        case "line":
-            defect = vocabulary.line_class
-        case _:
-            defect = vocabulary.polygon_class
-    return Template(template).substitute(rgb=_rgb(defect.colour), label=f"{defect.name_en} {defect.name_zh}")
+    defect = {
+        "loss_polygon": vocabulary.polygon_class,
+        "crack_area": vocabulary.line_class,
+        "crack_line": vocabulary.line_class,
+    }.get(table)
+    template = files(__package__).joinpath("styles").joinpath(f"{table}.qml").read_text(encoding="utf-8")
+    if defect is None:
+        return template
+    label = f"{defect.name_en} {defect.name_zh}"
+    return Template(template).substitute(rgb=_rgb(defect.colour), label=label)
 
 
 def _rgb(colour: str) -> str:

@@ -1,0 +1,379 @@
+"""The page of surveys: what the book holds, what is running, and what to run next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qgis.core import Qgis, QgsMapLayerProxyModel, QgsProject
+from qgis.gui import QgsFieldComboBox, QgsMapLayerComboBox
+from qgis.PyQt.QtCore import QDate, Qt
+from qgis.PyQt.QtWidgets import (
+    QDateEdit,
+    QDoubleSpinBox,
+    QFormLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QMessageBox,
+    QProgressBar,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..algorithms.inputs import GSD_PROPERTY
+from ..engine.client import run_once
+from ..results.book import BookFault, surveys
+from ..results.loading import load_now, survey_layers
+from ..settings import default_device, engine_python
+from ..tasks import in_background
+from ..translation import tr
+from .runs import Run, RunQueue, RunState
+from .scale import ScaleTool
+
+__all__ = ["SurveysPage"]
+
+_KEY = Qt.ItemDataRole.UserRole
+
+
+class SurveysPage(QWidget):
+    """Surveys of the book and the queue of runs."""
+
+    def __init__(self, panel: Any) -> None:
+        super().__init__()
+        self._panel = panel
+        self._project_closed = False
+        self._scale_tool: ScaleTool | None = None
+        self.queue = RunQueue(self)
+        self.queue.changed.connect(self._show_queue)
+        self.queue.finished.connect(self._finish)
+        QgsProject.instance().cleared.connect(self._note_closed)
+        self._make_book_list()
+        self._make_form()
+        self._make_queue_list()
+        column = QVBoxLayout(self)
+        column.addWidget(self.table, 2)
+        column.addLayout(_row(self.load_button, self.remove_button))
+        column.addWidget(self._form)
+        column.addWidget(self.progress)
+        column.addWidget(self.runs, 1)
+        column.addLayout(_row(self.cancel_button, self.clear_button))
+        self.refresh()
+
+    def _make_book_list(self) -> None:
+        self.table = _tree("craquelureSurveys", [tr("Survey"), tr("Date"), tr("Orthophotos"), tr("State")])
+        self.table.itemDoubleClicked.connect(lambda *_: self.load_selected())
+        self.load_button = _button("craquelureLoad", tr("Load layers"), self.load_selected)
+        self.remove_button = _button("craquelureRemove", tr("Remove survey…"), self._ask_to_remove)
+
+    def _make_form(self) -> None:
+        self.ortho = QgsMapLayerComboBox()
+        self.ortho.setObjectName("craquelureOrthophoto")
+        self.ortho.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
+        self.ortho.layerChanged.connect(self._show_scale)
+        self.date = QDateEdit(QDate.currentDate())
+        self.date.setObjectName("craquelureDate")
+        self.date.setCalendarPopup(True)
+        self.date.setDisplayFormat("yyyy-MM-dd")
+        self.name = QLineEdit()
+        self.name.setObjectName("craquelureName")
+        self.name.setPlaceholderText(tr("the date"))
+        self.element_layer = _optional_layer(
+            "craquelureElements",
+            QgsMapLayerProxyModel.Filter.PolygonLayer,
+            tr("none: measure the whole picture"),
+        )
+        self.id_field = QgsFieldComboBox()
+        self.id_field.setObjectName("craquelureIdField")
+        self.element_layer.layerChanged.connect(self.id_field.setLayer)
+        self.classes = _optional_layer(
+            "craquelureClasses", QgsMapLayerProxyModel.Filter.RasterLayer, tr("none: run the network")
+        )
+        self.gsd = QDoubleSpinBox()
+        self.gsd.setObjectName("craquelureGsd")
+        self.gsd.setDecimals(4)
+        self.gsd.setRange(0.0, 1000.0)
+        self.gsd.setSuffix(" mm")
+        self.gsd.setSpecialValueText(tr("from the file"))
+        self.scale_button = _button("craquelureScale", tr("Set scale…"), self._start_scale)
+        self.scale_button.setToolTip(
+            tr("For a picture without coordinates: draw a line along its scale bar and type the length.")
+        )
+        self.run_button = _button("craquelureRun", tr("Run"), self.add_run)
+        self._form = QGroupBox(tr("Map an orthophoto"))
+        form = QFormLayout(self._form)
+        form.addRow(tr("Orthophoto"), self.ortho)
+        form.addRow(tr("Pixel size"), _row(self.gsd, self.scale_button))
+        form.addRow(tr("Date of survey"), self.date)
+        form.addRow(tr("Name"), self.name)
+        form.addRow(tr("Elements"), self.element_layer)
+        form.addRow(tr("Id field"), self.id_field)
+        form.addRow(tr("Class raster"), self.classes)
+        form.addRow(self.run_button)
+
+    def _make_queue_list(self) -> None:
+        self.progress = QProgressBar()
+        self.progress.setObjectName("craquelureProgress")
+        self.progress.setRange(0, 100)
+        self.progress.hide()
+        self.runs = _tree("craquelureRuns", [tr("Run"), tr("State")])
+        self.cancel_button = _button("craquelureCancel", tr("Cancel"), self.cancel_selected)
+        self.clear_button = _button("craquelureClear", tr("Clear finished"), self.queue.forget_finished)
+
+    def refresh(self) -> None:
+        """Show the surveys of the book."""
+        self.table.clear()
+        book = self._panel.book
+        rows = []
+        if book:
+            try:
+                rows = surveys(book)
+            except BookFault:
+                rows = []  # not made yet; the panel says so
+        for row in rows:
+            state = tr("edited: figures are stale") if row.stale else ""
+            item = QTreeWidgetItem([row.name, row.date, str(row.orthophotos), state])
+            item.setData(0, _KEY, row.surv_id)
+            self.table.addTopLevelItem(item)
+        if rows:
+            self.table.setCurrentItem(self.table.topLevelItem(len(rows) - 1))
+        self.load_button.setEnabled(bool(rows))
+        self.remove_button.setEnabled(bool(rows) and self._panel.can_write())
+        self.run_button.setEnabled(self._panel.can_write())
+
+    def selected_survey(self) -> tuple[str, str] | None:
+        """Return id and name of the selected survey."""
+        item = self.table.currentItem()
+        return None if item is None else (item.data(0, _KEY), item.text(0))
+
+    def load_selected(self) -> None:
+        """Load the selected survey's layers."""
+        chosen = self.selected_survey()
+        if chosen is not None:
+            self._load(*chosen)
+
+    def _load(self, surv_id: str, name: str) -> None:
+        plans = survey_layers(self._panel.book, surv_id)
+        loaded = load_now(QgsProject.instance(), plans, f"{Path(self._panel.book).stem}: {name}")
+        if len(loaded) < len(plans):
+            self._panel.tell(tr("Some layers of the survey could not be loaded; the book may be damaged."))
+        self._panel.elements.refresh()
+
+    def add_run(self) -> None:
+        """Queue a run with what the form says."""
+        layer = self.ortho.currentLayer()
+        if layer is None:
+            self._panel.tell(tr("Open an orthophoto first: Layer > Add Layer > Add Raster Layer."))
+            return
+        elements, classes = self.element_layer.currentLayer(), self.classes.currentLayer()
+        parameters: dict[str, Any] = {
+            "ORTHOPHOTO": layer.source(),
+            "BOOK": self._panel.book,
+            "DATE": self.date.date(),
+            "NAME": self.name.text(),
+            "DEVICE": default_device(),
+        }
+        if elements is not None:
+            parameters.update(ELEMENTS=elements.id(), ID_FIELD=self.id_field.currentField())
+        if classes is not None:
+            parameters["CLASSES"] = classes.source()
+        gsd = self.gsd.value() or layer.customProperty(GSD_PROPERTY)
+        if gsd:
+            parameters["GSD_MM"] = float(gsd)
+        self.queue_run(parameters)
+
+    def queue_run(self, parameters: dict[str, Any]) -> None:
+        """Queue a run of the ``survey`` algorithm; say what is wrong with it."""
+        self._project_closed = False
+        fault = self.queue.add(parameters)
+        if fault:
+            self._panel.tell(fault)
+
+    def cancel_selected(self) -> None:
+        """Cancel the selected run, or the one at work."""
+        item = self.runs.currentItem()
+        run = item.data(0, _KEY) if item is not None else self.queue.current
+        if run is not None and run.is_over:
+            run = self.queue.current
+        if run is not None:
+            self.queue.cancel(run)
+
+    def _show_queue(self) -> None:
+        current = self.queue.current
+        self.progress.setVisible(current is not None)
+        if current is not None:
+            self.progress.setValue(int(current.percent))
+        if self.runs.topLevelItemCount() != len(self.queue.runs):
+            self.runs.clear()
+            for run in self.queue.runs:
+                item = QTreeWidgetItem([run.title])
+                item.setData(0, _KEY, run)
+                self.runs.addTopLevelItem(item)
+        for number, run in enumerate(self.queue.runs):
+            item = self.runs.topLevelItem(number)
+            item.setText(1, _state_text(run))
+            item.setToolTip(1, run.message or "\n".join(run.notes))
+
+    def _finish(self, run: Run, results: dict[str, Any]) -> None:
+        if run.state is RunState.FAILED:
+            self._panel.tell(run.message, Qgis.MessageLevel.Critical)
+        elif run.state is RunState.CANCELLED:
+            self._panel.tell(run.message, Qgis.MessageLevel.Info)
+        else:
+            self._tell_done(run, results)
+        if run.parameters["BOOK"] == self._panel.book:
+            self._panel.refresh()
+
+    def _tell_done(self, run: Run, results: dict[str, Any]) -> None:
+        same_book = run.parameters["BOOK"] == self._panel.book
+        if self._project_closed or not same_book:
+            self._panel.tell(
+                tr(
+                    "{name} is surveyed. Open the book {book} to see it.",
+                    name=run.title,
+                    book=results["BOOK"],
+                ),
+                Qgis.MessageLevel.Success,
+            )
+            return
+        self._panel.refresh()
+        wanted = run.parameters["NAME"].strip() or run.parameters["DATE"].toString("yyyy-MM-dd")
+        found = next((s for s in surveys(self._panel.book) if s.name == wanted), None)
+        if found is not None:
+            self._load(found.surv_id, found.name)
+        self._panel.tell(
+            tr(
+                "{name}: {cracks} m of cracks, {losses} losses of {loss} cm2 together.",
+                name=run.title,
+                cracks=f"{results['CRACK_M']:.2f}",
+                losses=int(results["LOSS_COUNT"]),
+                loss=f"{results['LOSS_M2'] * 1e4:.1f}",
+            ),
+            Qgis.MessageLevel.Success,
+        )
+
+    def _note_closed(self) -> None:
+        self._project_closed = True
+
+    def _ask_to_remove(self) -> None:
+        chosen = self.selected_survey()
+        if chosen is None:
+            return
+        question = QMessageBox(self)
+        question.setObjectName("craquelureRemoveQuestion")
+        question.setIcon(QMessageBox.Icon.Warning)
+        question.setText(
+            tr("Remove the survey '{name}' from the book, with everything drawn in it?", name=chosen[1])
+        )
+        question.setStandardButtons(QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.Cancel)
+        question.buttonClicked.connect(
+            lambda button: (
+                self._remove(chosen[1])
+                if question.standardButton(button) == QMessageBox.StandardButton.Yes
+                else None
+            )
+        )
+        question.open()
+
+    def _remove(self, name: str) -> None:
+        arguments = {"book": self._panel.book, "survey": name}
+        in_background(
+            tr("Removing the survey {name}", name=name),
+            lambda is_cancelled: run_once(
+                engine_python(), "book_remove", arguments, is_cancelled=is_cancelled
+            ),
+            self._removed,
+        )
+
+    def _removed(self, result: Any, fault: str) -> None:
+        del result
+        if fault:
+            self._panel.tell(fault, Qgis.MessageLevel.Critical)
+        for layer in QgsProject.instance().mapLayers().values():
+            if layer.source().startswith(self._panel.book):
+                layer.dataProvider().reloadData()
+                layer.triggerRepaint()
+        self._panel.refresh()
+
+    def _show_scale(self, layer: Any) -> None:
+        stored = None if layer is None else layer.customProperty(GSD_PROPERTY)
+        self.gsd.setValue(float(stored) if stored else 0.0)
+
+    def _start_scale(self) -> None:
+        layer = self.ortho.currentLayer()
+        if layer is None:
+            self._panel.tell(tr("Open an orthophoto first: Layer > Add Layer > Add Raster Layer."))
+            return
+        canvas = self._panel.iface.mapCanvas()
+        self._scale_tool = ScaleTool(canvas, layer, self._set_scale)
+        canvas.setMapTool(self._scale_tool)
+        self._panel.tell(tr("Click both ends of a known length in the picture."), Qgis.MessageLevel.Info)
+
+    def _set_scale(self, layer: Any, gsd_mm: float | None) -> None:
+        if gsd_mm is None:
+            self._panel.tell(
+                tr("The line is too short. Take a longer one: at least ten pixels, better a thousand.")
+            )
+            return
+        layer.setCustomProperty(GSD_PROPERTY, gsd_mm)
+        if layer is self.ortho.currentLayer():
+            self.gsd.setValue(gsd_mm)
+        self._panel.tell(
+            tr("{name}: {gsd} mm per pixel.", name=layer.name(), gsd=f"{gsd_mm:.4g}"),
+            Qgis.MessageLevel.Success,
+        )
+
+    def stop(self) -> None:
+        """End all runs."""
+        QgsProject.instance().cleared.disconnect(self._note_closed)
+        self.queue.stop()
+
+
+def _state_text(run: Run) -> str:
+    return {
+        RunState.WAITING: tr("waiting"),
+        RunState.RUNNING: f"{run.percent:.0f} %",
+        RunState.DONE: tr("done"),
+        RunState.FAILED: tr("failed"),
+        RunState.CANCELLED: tr("stopped"),
+    }[run.state]
+
+
+def _optional_layer(name: str, kind: Any, empty: str) -> QgsMapLayerComboBox:
+    box = QgsMapLayerComboBox()
+    box.setObjectName(name)
+    box.setFilters(kind)
+    box.setAllowEmptyLayer(True, empty)
+    box.setCurrentIndex(0)
+    return box
+
+
+def _tree(name: str, titles: list[str]) -> QTreeWidget:
+    tree = QTreeWidget()
+    tree.setObjectName(name)
+    tree.setHeaderLabels(titles)
+    tree.setRootIsDecorated(False)
+    tree.setUniformRowHeights(True)
+    tree.header().setStretchLastSection(False)
+    tree.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    return tree
+
+
+def _button(name: str, title: str, action: Any) -> QPushButton:
+    button = QPushButton(title)
+    button.setObjectName(name)
+    button.clicked.connect(lambda *_: action())
+    return button
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    for widget in widgets:
+        row.addWidget(widget)
+    row.addStretch(1)
+    return row

@@ -1,0 +1,146 @@
+"""Reading a survey book. Only the engine writes one; edits in QGIS go through the book's own triggers."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..translation import tr
+
+__all__ = ["BookFault", "OrthophotoRow", "SurveyRow", "element_rows", "is_writable", "orthophotos", "surveys"]
+
+_NOT_A_BOOK = ("no such table", "not a database", "no such column")
+
+
+class BookFault(Exception):
+    """The book cannot be read; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class SurveyRow:
+    """A survey of a book."""
+
+    surv_id: str
+    name: str
+    date: str
+    orthophotos: int
+    stale: bool
+
+
+@dataclass(frozen=True)
+class OrthophotoRow:
+    """An orthophoto of a survey; ``probability`` is the kept raster's path, or None."""
+
+    orth_id: str
+    path: str
+    sha256: str
+    gsd_mm: float
+    model: str | None
+    probability: str | None
+    run: dict[str, Any]
+
+
+@contextmanager
+def _reading(book: str | Path) -> Iterator[sqlite3.Connection]:
+    path = Path(book)
+    if not path.is_file():
+        raise BookFault(tr("There is no survey book {path}. Open another, or make a new one.", path=path))
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0)) as opened:
+            yield opened
+    except sqlite3.Error as error:
+        text = str(error)
+        if any(sign in text for sign in _NOT_A_BOOK):
+            raise BookFault(
+                tr("{name} is no survey book. Choose one that Craquelure made.", name=path.name)
+            ) from error
+        if "locked" in text or "busy" in text:
+            raise BookFault(
+                tr(
+                    "{name} is being written by another program. Wait a moment, then open it again.",
+                    name=path.name,
+                )
+            ) from error
+        raise BookFault(
+            tr("{name} cannot be read ({text}). Restore it from a backup.", name=path.name, text=text)
+        ) from error
+
+
+def is_writable(book: str | Path) -> bool:
+    """Return whether the file and its folder can be written, as SQLite needs it."""
+    path = Path(book)
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def surveys(book: str | Path) -> list[SurveyRow]:
+    """Return the surveys of a book, oldest first.
+
+    Raises
+    ------
+    BookFault
+    """
+    query = (
+        "SELECT s.surv_id, s.name, s.date, count(DISTINCT o.orth_id), "
+        "(SELECT coalesce(max(e.stale), 0) FROM element_stats e WHERE e.surv_id = s.surv_id) "
+        "FROM survey s LEFT JOIN orthophoto o ON o.surv_id = s.surv_id GROUP BY s.fid ORDER BY s.date, s.fid"
+    )
+    with _reading(book) as connection:
+        return [SurveyRow(*row[:4], stale=bool(row[4])) for row in connection.execute(query)]
+
+
+def orthophotos(book: str | Path, surv_id: str) -> list[OrthophotoRow]:
+    """Return the orthophotos of a survey.
+
+    Raises
+    ------
+    BookFault
+    """
+    query = (
+        "SELECT orth_id, path, sha256, gsd_mm, model, rasters, run FROM orthophoto "
+        "WHERE surv_id = ? ORDER BY fid"
+    )
+    with _reading(book) as connection:
+        rows = connection.execute(query, (surv_id,)).fetchall()
+    folder = Path(book).resolve().parent
+    return [_orthophoto(folder, row) for row in rows]
+
+
+def _orthophoto(folder: Path, row: tuple[Any, ...]) -> OrthophotoRow:
+    orth_id, path, sha256, gsd_mm, model, rasters, run = row
+    probability = None
+    if rasters is not None:
+        kept = Path(os.path.normpath(folder / rasters)) / "probability.tif"
+        probability = str(kept) if kept.is_file() else None
+    return OrthophotoRow(
+        orth_id,
+        os.path.normpath(folder / path),
+        sha256,
+        gsd_mm,
+        model,
+        probability,
+        json.loads(run or "{}") or {},
+    )
+
+
+def element_rows(book: str | Path, surv_id: str) -> tuple[list[dict[str, Any]], bool]:
+    """Return the statistics of a survey, one dict per element, and whether edits made them stale.
+
+    Raises
+    ------
+    BookFault
+    """
+    with _reading(book) as connection:
+        found = connection.execute(
+            "SELECT elem_id, stat, value, stale FROM element_stats WHERE surv_id = ? ORDER BY rowid",
+            (surv_id,),
+        ).fetchall()
+    rows: dict[str, dict[str, Any]] = {}
+    for elem_id, stat, value, _ in found:
+        rows.setdefault(elem_id, {"elem_id": elem_id})[stat] = value
+    return list(rows.values()), any(row[3] for row in found)

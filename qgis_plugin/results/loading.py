@@ -1,0 +1,214 @@
+"""Layers of results: what there is to load, and how it is put into a project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qgis.core import (
+    Qgis,
+    QgsLayerTreeGroup,
+    QgsMapLayer,
+    QgsProcessingContext,
+    QgsProcessingLayerPostProcessorInterface,
+    QgsProject,
+    QgsRasterLayer,
+    QgsVectorLayer,
+)
+from qgis.PyQt.QtCore import QTimer
+
+from ..translation import tr
+from .local_crs import adopt
+from .provenance import metadata_of_survey
+from .rasters import style_classes, style_probability
+
+__all__ = [
+    "LayerPlan",
+    "load_later",
+    "load_now",
+    "raster_layers",
+    "survey_layers",
+    "table_layer",
+    "vector_layers",
+]
+
+_STYLES = Path(__file__).parent.parent / "styles"
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """A layer to load.
+
+    Attributes
+    ----------
+    uri, provider, title : str
+    output : str
+        Name of the algorithm's output; empty for none.
+    style : str
+        Stem of a QML file, ``probability`` or ``classes``; empty for none.
+    book, surv_id : str
+        Where its provenance stands; empty outside books.
+    """
+
+    uri: str
+    provider: str
+    title: str
+    output: str = ""
+    style: str = ""
+    book: str = ""
+    surv_id: str = ""
+
+
+def _defect_titles() -> dict[str, str]:
+    """Return the drawn layers, lowest first."""
+    return {"crack_area": tr("Crack areas"), "loss_polygon": tr("Paint loss"), "crack_line": tr("Cracks")}
+
+
+def survey_layers(book: str, surv_id: str) -> list[LayerPlan]:
+    """Return the layers of one survey of a book, lowest first."""
+    plans = [
+        LayerPlan(
+            f"{book}|layername={table}|subset=\"surv_id\" = '{surv_id}'",
+            "ogr",
+            title,
+            table.upper(),
+            table,
+            book,
+            surv_id,
+        )
+        for table, title in _defect_titles().items()
+    ]
+    element = LayerPlan(
+        f"{book}|layername=element", "ogr", tr("Building elements"), "ELEMENT", "element", book
+    )
+    return [*plans, element]
+
+
+def vector_layers(path: str) -> list[LayerPlan]:
+    """Return the layers of a file that ``vectorise`` wrote, lowest first."""
+    return [
+        LayerPlan(f"{path}|layername={table}", "ogr", title, table.upper(), table)
+        for table, title in _defect_titles().items()
+    ]
+
+
+def raster_layers(probability: str, classes: str) -> list[LayerPlan]:
+    """Return the two rasters of a ``segment`` run."""
+    return [
+        LayerPlan(probability, "gdal", tr("Probabilities"), style="probability"),
+        LayerPlan(classes, "gdal", tr("Classes"), style="classes"),
+    ]
+
+
+def table_layer(path: str) -> LayerPlan:
+    """Return a CSV table."""
+    return LayerPlan(path, "ogr", Path(path).stem)
+
+
+def load_now(project: QgsProject, plans: list[LayerPlan], group_name: str) -> list[QgsMapLayer]:
+    """Load layers into a group of a project, in place of those of the same source there; return them."""
+    loaded = []
+    for plan in plans:
+        kind = QgsVectorLayer if plan.provider == "ogr" else QgsRasterLayer
+        layer = kind(plan.uri, plan.title, plan.provider)
+        if not layer.isValid():
+            continue
+        known = _same_source(project, layer)
+        if known is not None:
+            known.dataProvider().reloadData()
+            known.triggerRepaint()
+            loaded.append(known)
+            continue
+        _dress(layer, plan)
+        project.addMapLayer(layer, False)
+        _group(project, group_name).insertLayer(0, layer)
+        loaded.append(layer)
+    return loaded
+
+
+def _same_source(project: QgsProject, layer: QgsMapLayer) -> QgsMapLayer | None:
+    for known in project.mapLayers().values():
+        if known.isValid() and known.source() == layer.source():
+            return known
+    return None
+
+
+def _group(project: QgsProject, name: str) -> QgsLayerTreeGroup:
+    root = project.layerTreeRoot()
+    if not name:
+        return root
+    return root.findGroup(name) or root.insertGroup(0, name)
+
+
+def _dress(layer: QgsMapLayer, plan: LayerPlan) -> None:
+    """Give a layer its name, style, temporal properties and provenance."""
+    layer.setName(plan.title)
+    adopt(layer, QgsProject.instance())
+    if plan.style == "probability":
+        style_probability(layer)
+    elif plan.style == "classes":
+        style_classes(layer)
+    elif plan.style:
+        _, has_own = layer.loadDefaultStyle() if plan.book else ("", False)
+        if not has_own:
+            layer.loadNamedStyle(str(_STYLES / f"{plan.style}.qml"))
+    if plan.surv_id:
+        _make_temporal(layer)
+        layer.setMetadata(metadata_of_survey(layer, plan.book, plan.surv_id))
+
+
+def _make_temporal(layer: QgsVectorLayer) -> None:
+    temporal = layer.temporalProperties()
+    temporal.setMode(Qgis.VectorTemporalMode.FeatureDateTimeStartAndEndFromFields)
+    temporal.setStartField("t_start")
+    temporal.setEndField("t_end")
+    temporal.setIsActive(True)
+
+
+class _Dresser(QgsProcessingLayerPostProcessorInterface):
+    """Dresses one layer when Processing has loaded it."""
+
+    kept: list[_Dresser] = []  # noqa: RUF012 - Processing holds no reference of its own
+
+    def __init__(self, plan: LayerPlan, group: str) -> None:
+        super().__init__()
+        self._plan, self._group = plan, group
+        _Dresser.kept.append(self)
+
+    def postProcessLayer(self, layer: QgsMapLayer, context: Any, feedback: Any) -> None:
+        """Dress the loaded layer; Processing calls this on the main thread."""
+        del feedback
+        _dress(layer, self._plan)
+        project, identity = context.project(), layer.id()
+        # Newer versions put the layer into the tree after this call: group it when they have.
+        QTimer.singleShot(0, lambda: _into_group(project, identity, self._group))
+        _Dresser.kept.remove(self)
+
+
+def _into_group(project: QgsProject, layer_id: str, name: str) -> None:
+    node = project.layerTreeRoot().findLayer(layer_id)
+    layer = project.mapLayer(layer_id)
+    if node is None or layer is None or not name:
+        return
+    group = _group(project, name)
+    if node.parent() is group:
+        return
+    stale = [
+        other for other in group.findLayers() if other.layer() and other.layer().source() == layer.source()
+    ]
+    group.insertLayer(0, layer)
+    node.parent().removeChildNode(node)
+    for other in stale:
+        project.removeMapLayer(other.layerId())
+
+
+def load_later(context: QgsProcessingContext, plans: list[LayerPlan], group_name: str) -> None:
+    """Have Processing load layers when the algorithm is done; does nothing where there is no project."""
+    project = context.project()
+    if project is None:
+        return
+    for plan in plans:
+        details = QgsProcessingContext.LayerDetails(plan.title, project, plan.output)
+        context.addLayerToLoadOnCompletion(plan.uri, details)
+        context.layerToLoadOnCompletionDetails(plan.uri).setPostProcessor(_Dresser(plan, group_name))

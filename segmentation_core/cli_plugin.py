@@ -1,0 +1,53 @@
+"""The command line's ``plugin``: build the zip of the QGIS plugin, or put it into a profile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["plugin_app"]
+
+plugin_app = typer.Typer(
+    help="Build or install the QGIS plugin.", no_args_is_help=True, rich_markup_mode=None
+)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object with every figure.")]
+
+
+@plugin_app.command("package")
+def plugin_package(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the zip.")],
+    as_json: Json = False,
+) -> None:
+    """Build the plugin's zip from a checkout of the repository."""
+    from segmentation_core.operations.plugin import plugin_package as run
+
+    result = run(out)
+    typer.echo(
+        json.dumps(result, ensure_ascii=False)
+        if as_json
+        else f"{result['zip']} ({result['bytes'] / 1e6:.1f} MB)"
+    )
+
+
+@plugin_app.command("install")
+def plugin_install(
+    package: Annotated[
+        Path | None, typer.Argument(metavar="[ZIP]", help="The plugin; built from this checkout if left out.")
+    ] = None,
+    profile: Annotated[
+        Path | None, typer.Option("--profile", metavar="DIR", help="Folder of a QGIS profile.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Put the plugin into a profile of QGIS; it will use this environment's engine."""
+    from segmentation_core.operations.plugin import plugin_install as run
+
+    result = run(profile, package=package)
+    typer.echo(
+        json.dumps(result, ensure_ascii=False)
+        if as_json
+        else f"Installed in {result['plugin']}. Start QGIS again: the panel is under Raster > Craquelure."
+    )

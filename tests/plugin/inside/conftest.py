@@ -1,0 +1,30 @@
+"""In QGIS's own Python, offscreen: the plugin is loaded through QGIS from the unpacked zip."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+PLUGINS = os.environ["CRAQUELURE_PLUGINS"]
+sys.path += [PLUGINS, "/usr/share/qgis/python/plugins"]
+
+
+@pytest.fixture(scope="session")
+def plugin(qgis_app, qgis_iface):
+    import qgis.utils
+    from qgis.core import QgsApplication
+
+    qgis.utils.iface = None  # as in qgis_process: the algorithms alone
+    qgis.utils.plugin_paths = [PLUGINS]
+    qgis.utils.updateAvailablePlugins()
+    assert qgis.utils.loadPlugin("craquelure")
+    assert qgis.utils.startProcessingPlugin("craquelure")
+    yield QgsApplication.processingRegistry().providerById("craquelure")
+    qgis.utils.unloadPlugin("craquelure")
+    assert QgsApplication.processingRegistry().providerById("craquelure") is None
+
+
+@pytest.fixture
+def styles():
+    return Path(PLUGINS) / "craquelure" / "styles"

@@ -1,0 +1,95 @@
+"""What the panel reads from a survey book."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from journey_data import picture_and_classes, write_elements, write_raster
+
+from segmentation_core.operations.survey import survey
+from segmentation_core.survey.geopackage import register_functions
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("book")
+    picture, classes = picture_and_classes()
+    survey(
+        write_raster(folder / "beam.tif", picture),
+        folder / "book.gpkg",
+        "2026-05-01",
+        elements=write_elements(folder / "elements.gpkg", ["B-01", "B-02"]),
+        id_field="beam_id",
+        classes=write_raster(folder / "classes.tif", classes),
+    )
+    return folder / "book.gpkg"
+
+
+@pytest.fixture
+def reading(engine_side):
+    assert engine_side
+    return importlib.import_module("craquelure.results.book")
+
+
+def test_surveys_elements_and_orthophotos(reading, book):
+    (row,) = reading.surveys(book)
+    assert (row.name, row.date, row.orthophotos, row.stale) == ("2026-05-01", "2026-05-01", 1, False)
+    rows, stale = reading.element_rows(book, row.surv_id)
+    assert [r["elem_id"] for r in rows] == ["B-01", "B-02"]
+    assert rows[0]["crack_m"] > 0
+    assert not stale
+    (photo,) = reading.orthophotos(book, row.surv_id)
+    assert Path(photo.path) == book.parent / "beam.tif"
+    assert photo.probability is None
+
+
+def test_an_edit_makes_the_figures_stale(reading, book, tmp_path):
+    import sqlite3
+
+    edited = shutil.copy(book, tmp_path / "edited.gpkg")
+    with sqlite3.connect(edited) as connection:
+        register_functions(connection)
+        connection.execute("UPDATE loss_polygon SET status = 'rejected' WHERE fid = 1")
+    (row,) = reading.surveys(edited)
+    assert row.stale
+    assert reading.element_rows(edited, row.surv_id)[1]
+
+
+def test_a_book_that_somebody_writes_is_told(reading, book, tmp_path):
+    import sqlite3
+
+    taken = shutil.copy(book, tmp_path / "taken.gpkg")
+    other = sqlite3.connect(taken, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(reading.BookFault, match="another program"):
+        reading.surveys(taken)
+    other.close()
+
+
+def test_a_read_only_book_is_known_as_such(unpacked, book):
+    """As a user without rights: root may write everything."""
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        folder.chmod(0o755)
+        (folder / "craquelure" / "results").mkdir(parents=True)
+        for name in ("translation.py", "results/book.py"):
+            shutil.copy(unpacked / name, folder / "craquelure" / name)
+        shutil.copy(book, folder / "book.gpkg")
+        (folder / "book.gpkg").chmod(0o444)
+        code = (
+            "from craquelure.results.book import is_writable, surveys\n"
+            "print(is_writable('book.gpkg'), len(surveys('book.gpkg')))"
+        )
+        program = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
+        who = {"user": "nobody"} if os.geteuid() == 0 else {}
+        done = subprocess.run(
+            [program, "-c", code], check=False, capture_output=True, text=True, cwd=folder, timeout=60, **who
+        )
+    assert done.stdout.split() == ["False", "1"], done.stderr

@@ -1,0 +1,136 @@
+"""The algorithms through the real ``qgis_process``, from the built zip in a fresh profile."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import zipfile
+
+import pytest
+from journey_data import picture_and_classes, write_elements, write_raster
+from qgis_programs import Profile, require_qgis
+
+
+@pytest.fixture
+def beam(tmp_path):
+    folder = tmp_path / "立面"
+    folder.mkdir()
+    picture, classes = picture_and_classes()
+    return {
+        "ORTHOPHOTO": write_raster(folder / "beam.tif", picture),
+        "CLASSES": write_raster(folder / "classes.tif", classes),
+        "ELEMENTS": write_elements(folder / "elements.gpkg", ["B-01", "梁二"]),
+        "BOOK": folder / "book.gpkg",
+    }
+
+
+def options(**parameters: object) -> list[str]:
+    return [f"--{name}={value}" for name, value in parameters.items()]
+
+
+def results(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^([A-Z0-9_]+):\t(.*)$", text.partition("Results")[2], re.MULTILINE))
+
+
+def test_survey_writes_the_book_and_its_figures(profile, beam):
+    done = profile.process(
+        "run", "craquelure:survey", *options(**beam, DATE="2026-05-01", ID_FIELD="beam_id")
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = results(done.stdout)
+    assert float(told["LOSS_M2"]) == pytest.approx((40 * 50 + 20 * 20) * 0.00025**2)
+    assert int(told["LOSS_COUNT"]) == 2
+    book = sqlite3.connect(beam["BOOK"])
+    assert book.execute("SELECT name, date FROM survey").fetchall() == [("2026-05-01", "2026-05-01")]
+    assert [row[0] for row in book.execute("SELECT elem_id FROM element ORDER BY fid")] == ["B-01", "梁二"]
+    book.close()
+
+
+def test_the_steps_one_by_one(profile, beam, tmp_path):
+    vectors, table, out = tmp_path / "v.gpkg", tmp_path / "t.csv", tmp_path / "shp"
+    done = profile.process("run", "craquelure:vectorise", *options(SOURCE=beam["CLASSES"], OUTPUT=vectors))
+    assert int(results(done.stdout)["LOSS_COUNT"]) == 2, done.stdout + done.stderr
+    arguments = options(VECTORS=vectors, ELEMENTS=beam["ELEMENTS"], ID_FIELD="beam_id", OUTPUT=table)
+    done = profile.process("run", "craquelure:measure", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "梁二" in table.read_text(encoding="utf-8-sig")
+    profile.process("run", "craquelure:survey", *options(**beam, DATE="2026-05-01", ID_FIELD="beam_id"))
+    done = profile.process(
+        "run", "craquelure:export", *options(BOOK=beam["BOOK"], FORMAT="shapefile", OUTPUT=out)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(out.glob("*.shp"))
+
+
+def test_segment_runs_the_network(profile, beam, tmp_path):
+    out = tmp_path / "rasters"
+    done = profile.process("run", "craquelure:segment", *options(ORTHOPHOTO=beam["ORTHOPHOTO"], OUTPUT=out))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {p.name for p in out.iterdir()} >= {"probability.tif", "classes.tif", "run.json"}
+
+
+def test_doctor_says_what_would_run(profile):
+    done = profile.process("run", "craquelure:doctor")
+    assert "OK:\ttrue" in done.stdout, done.stdout + done.stderr
+    assert "device cpu" in done.stdout
+    assert "device cuda" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"DATE": "2999-01-01"}, "future"),
+        ({"ID_FIELD": ""}, "elements' ids"),
+        ({"BOOK": "book.txt"}, "ends in .gpkg"),
+        ({"INSIDE_ELEMENTS": "true", "ELEMENTS": ""}, "only inside"),
+        ({"ORTHOPHOTO": "gone.tif"}, "ORTHOPHOTO"),
+        ({"ORTHOPHOTO": "/vsicurl/http://127.0.0.1:9/beam.tif"}, "ORTHOPHOTO"),
+        ({"ELEMENTS": "gone.gpkg"}, "ELEMENTS"),
+    ],
+)
+def test_parameters_are_refused_before_anything_runs(profile, beam, changes, said):
+    given = {**beam, "DATE": "2026-05-01", "ID_FIELD": "beam_id", **changes}
+    given = {name: value for name, value in given.items() if value != ""}
+    done = profile.process("run", "craquelure:survey", *options(**given))
+    assert done.returncode != 0
+    assert said in done.stdout + done.stderr
+    assert not beam["BOOK"].exists()
+
+
+def test_a_raster_inside_an_archive_is_refused_with_what_to_do(profile, beam, tmp_path):
+    with zipfile.ZipFile(tmp_path / "beam.zip", "w") as archive:
+        archive.write(beam["ORTHOPHOTO"], "beam.tif")
+    given = {**beam, "ORTHOPHOTO": f"/vsizip/{tmp_path}/beam.zip/beam.tif", "ID_FIELD": "beam_id"}
+    done = profile.process("run", "craquelure:survey", *options(**given, DATE="2026-05-01"))
+    assert done.returncode != 0
+    assert "is not a file" in done.stdout + done.stderr
+    assert not beam["BOOK"].exists()
+
+
+def test_without_an_engine_it_says_where_to_get_one(profile, beam):
+    profile.use_python("")
+    done = profile.process(
+        "run", "craquelure:survey", *options(**beam, DATE="2026-05-01", ID_FIELD="beam_id")
+    )
+    assert done.returncode != 0
+    assert "no engine yet" in done.stdout + done.stderr
+
+
+def test_a_fault_of_the_engine_names_the_layer_not_the_temporary_file(profile, beam, tmp_path):
+    beam["ELEMENTS"] = write_elements(tmp_path / "twice.gpkg", ["B-01", "B-01"])
+    done = profile.process(
+        "run", "craquelure:survey", *options(**beam, DATE="2026-05-01", ID_FIELD="beam_id")
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "twice" in said
+    assert "processing_" not in said.partition("more than once")[2][:200]
+
+
+def test_the_plugin_speaks_chinese(package, beam, tmp_path):
+    require_qgis()
+    chinese = Profile(tmp_path / "中文", package, locale="zh_CN")
+    done = chinese.process(
+        "run", "craquelure:survey", *options(**beam, DATE="2999-01-01", ID_FIELD="beam_id")
+    )
+    assert "调查日期" in done.stdout + done.stderr
