@@ -67,6 +67,8 @@ def test_the_default_is_res_unet_where_its_weights_are(
     monkeypatch.setattr("segmentation_core.models.store._SHIPPED", shipped)
     rename("res_unet_lite")
     shutil.copytree(checkpoint.parent, shipped)
+    for file in shipped.iterdir():
+        file.rename(shipped / f"res_unet_lite{file.suffix}")
     assert default_name(list_models()) == load_model(None).name == "res_unet_lite"
     rename("res_unet")
     add_model(checkpoint)
