@@ -26,8 +26,8 @@ need_python() {
 apt_install() {
   command -v apt-get >/dev/null || return 1
   say "Installing $* with apt-get"
-  as_root apt-get update -qq \
-    && DEBIAN_FRONTEND=noninteractive as_root apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 # QGIS for the tests, and an environment on its Python with what drives it. About 350 MB to download.

@@ -25,10 +25,12 @@ _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def _limits(options: argparse.Namespace, *, resume: bool, every: int = 250) -> Any:
-    from segmentation_core.inference.device import choose_device, use_all_cores
+    import torch
+
+    from segmentation_core.inference.device import choose_device, default_threads
     from training.trainer import Limits
 
-    use_all_cores()
+    torch.set_num_threads(default_threads())
     device = choose_device(options.device)
     return Limits(device.kind, device.has_bfloat16, options.max_seconds, every, resume)
 
@@ -163,10 +165,12 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
-    from segmentation_core.inference.device import choose_device, use_all_cores
+    import torch
+
+    from segmentation_core.inference.device import choose_device, default_threads
     from training.evaluation import evaluate
 
-    use_all_cores()
+    torch.set_num_threads(default_threads())
     device = choose_device(options.device).kind
     return evaluate(options.model, options.data, split=options.split, device=device, progress=progress)
 

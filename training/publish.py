@@ -41,7 +41,13 @@ def synthetic_validation(ingredients: Ingredients, count: int = _SYNTHETIC_COUNT
 
 
 def publish(
-    run: Path, out: Path, *, real: tuple[Tile, ...], synthetic: tuple[Tile, ...], made: Mapping[str, Any]
+    run: Path,
+    out: Path,
+    *,
+    real: tuple[Tile, ...],
+    synthetic: tuple[Tile, ...],
+    made: Mapping[str, Any],
+    pretrained: str | None = None,
 ) -> dict[str, Any]:
     """Write the checkpoint of a run, with an honest card.
 
@@ -57,6 +63,8 @@ def publish(
         Synthetic samples never trained on.
     made : mapping
         How the run was made (device, time), for the card.
+    pretrained : str or None
+        Where the weights that the run started from came from, with their terms.
 
     Returns
     -------
@@ -71,7 +79,7 @@ def publish(
     network, recipe, step = _averaged(run)
     sets = {"oil": _predicted(network, real), "synthetic": _predicted(network, synthetic)}
     thresholds = _thresholds(sets)
-    card = _card(recipe, step, thresholds, _figures(sets, thresholds), made)
+    card = _card(recipe, step, thresholds, _figures(sets, thresholds), made, pretrained)
     out.mkdir(parents=True, exist_ok=True)
     save_checkpoint(out / f"{recipe['architecture']}.safetensors", network, card)
     return card
@@ -159,7 +167,11 @@ def _card(
     thresholds: Mapping[str, float],
     figures: list[dict[str, Any]],
     made: Mapping[str, Any],
+    pretrained: str | None,
 ) -> dict[str, Any]:
+    weights = (
+        [] if pretrained is None else [{"name": "start weights", "role": "encoder", "origin": pretrained}]
+    )
     return checkpoint_card(
         recipe["architecture"],
         recipe["architecture"],
@@ -167,10 +179,11 @@ def _card(
         thresholds,
         1.0,
         metrics=figures,
-        data=_DATA,
+        data=[*_DATA, *weights],
         training={"craquelure_version": __version__, "recipe": dict(recipe), "step": step, **made},
         intended_use="Orthophotos and photographs of painted surfaces on which cracks are 1 to 6 px wide.",
         known_limits=_LIMITS,
+        **{"mlm:pretrained": pretrained is not None, "mlm:pretrained_source": pretrained},
     )
 
 

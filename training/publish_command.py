@@ -21,6 +21,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the checkpoint")
     parser.add_argument("--device", required=True, help="what it was trained on, for the card")
     parser.add_argument("--hours", type=float, required=True, help="how long it took, for the card")
+    parser.add_argument("--pretrained", help="origin and terms of the weights it started from, for the card")
+    parser.add_argument("--note", help="what the card should tell of the run besides")
 
 
 def _run(options: argparse.Namespace, _progress: Progress) -> dict[str, Any]:
@@ -32,7 +34,9 @@ def _run(options: argparse.Namespace, _progress: Progress) -> dict[str, Any]:
         options.out,
         real=load_tiles(options.data / "craquelure_oil", validation=True),
         synthetic=synthetic_validation(load_ingredients(options.data)),
-        made={"device": options.device, "hours": options.hours},
+        made={"device": options.device, "hours": options.hours}
+        | ({} if options.note is None else {"note": options.note}),
+        pretrained=options.pretrained,
     )
 
 
