@@ -9,7 +9,7 @@ from matplotlib.font_manager import get_font_names
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-__all__ = ["DPI", "GREY", "INK", "MARGIN_IN", "PAPER", "WIDTH_IN", "Page"]
+__all__ = ["DPI", "GREY", "INK", "MARGIN_IN", "PAPER", "WIDTH_IN", "Page", "text_fonts"]
 
 DPI = 200
 WIDTH_IN = 12.0
@@ -28,6 +28,12 @@ _CHINESE_FONTS = (
 )
 
 
+def text_fonts() -> list[str]:
+    """Return the families to write with: Latin, and one that holds Chinese where such a font is installed."""
+    known = set(get_font_names())
+    return ["DejaVu Sans", *[name for name in _CHINESE_FONTS if name in known][:1]]
+
+
 class Page:
     """A figure of fixed width.
 
@@ -44,9 +50,8 @@ class Page:
         self.inner_in = WIDTH_IN - 2 * MARGIN_IN
         self.figure = Figure(figsize=(WIDTH_IN, height_in), dpi=DPI)
         FigureCanvasAgg(self.figure)
-        chinese = [name for name in _CHINESE_FONTS if name in set(get_font_names())]
-        self.has_chinese = bool(chinese)
-        self.fonts = ["DejaVu Sans", *chinese[:1]]
+        self.fonts = text_fonts()
+        self.has_chinese = len(self.fonts) > 1
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
         """Return bare axes."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 
-from segmentation_core.facade.page import INK, PAPER
+from segmentation_core.facade.page import INK, PAPER, text_fonts
 from segmentation_core.raster.grid import Window
 from segmentation_core.vocabulary import load_vocabulary
 
@@ -117,6 +117,7 @@ def map_plate(
             name,
             fontsize=8.5,
             fontweight="bold",
+            fontfamily=text_fonts(),
             color=INK,
             bbox=_LABEL,
         )
