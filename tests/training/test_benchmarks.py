@@ -48,7 +48,8 @@ def test_the_papers_comparison_writes_its_tables_and_figures_and_continues(tmp_p
     assert set(told["figures"]["leakage"]) == {"split-after", "split-before"}
     assert set(told["figures"]["comparisons"]["losses"]) == {"ce - mixed1"}
     for name in ("figure5.png", "figure6.png", "figure7.png", "figure8.png"):
-        assert Image.open(out / name).size[0] > 100
+        with Image.open(out / name) as drawn:
+            assert drawn.size[0] > 100
     report = (out / "report.md").read_text()
     assert "1 steps of 1 samples of 64 px on cpu" in report
     assert "never published" in report
