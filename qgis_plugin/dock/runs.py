@@ -21,7 +21,7 @@ from ..translation import tr
 
 __all__ = ["Run", "RunQueue", "RunState"]
 
-_END_S = 3.0
+_END_S = 10.0
 ALGORITHM = "craquelure:survey"
 
 
