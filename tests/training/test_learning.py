@@ -52,7 +52,7 @@ def test_resuming_gives_bit_for_bit_the_uninterrupted_run(tmp_path: Path) -> Non
         raise Stop(line)
 
     with pytest.raises(Stop):
-        train(TINY, (), Ingredients(), halves, limits=Limits(limits=Limits(every=2)), report=interrupt)
+        train(TINY, (), Ingredients(), halves, limits=Limits(every=2), report=interrupt)
     resumed = train(TINY, (), Ingredients(), halves, limits=Limits(every=2))
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
