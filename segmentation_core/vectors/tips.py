@@ -10,6 +10,7 @@ its last pixel.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +22,14 @@ from segmentation_core.vectors.nearest import PATCH_RADIUS_PX
 __all__ = ["Tips", "extended", "trimmed"]
 
 _DIRECTION_PX = 5
-_WINDOW_PX = 10
+_WIDEST_WITHIN_PX = 10
+_WINDOW_PX = 20
+_CUTS = 6
+_FIT_PX = 10
 _LARGEST_CUT_PX = 40
-_STEPS = 32
+_STEPS = 64
+_MARGIN_PX = 0.2
+"""How far beyond its pixels a crack may end: a pixel counts by its centre, so its edge is not the crack's."""
 
 
 @dataclass(frozen=True)
@@ -77,26 +83,76 @@ def trimmed(
         inner: NDArray[np.int64] = tip + step * np.minimum(count, steps)
         return inner
 
-    widest = np.max([half_widths[inwards(k)] for k in range(_WINDOW_PX)], axis=0)
+    widest = np.max([half_widths[inwards(k)] for k in range(_WIDEST_WITHIN_PX)], axis=0)
     removed = np.clip(np.rint(widest), 1, _LARGEST_CUT_PX).astype(np.int64)
-    removed[~natural | (steps < 2 * (removed + _DIRECTION_PX))] = 0
-    gone = np.zeros(tip.shape)
-    for k in range(int(removed.max(initial=0))):
-        gone += np.where(k < removed, areas_px[inwards(k)], 0.0)
-    near, far = inwards(removed), inwards(removed + _WINDOW_PX)
-    beside = (areas_px[near] + areas_px[far]) / 2
-    for k in range(1, _WINDOW_PX):
-        here = inwards(removed + k)
-        beside += np.where((here - far) * step < 0, areas_px[here], 0.0)
-    chord = np.sqrt((lines.cols[near] - lines.cols[far]) ** 2 + (lines.rows[near] - lines.rows[far]) ** 2)
-    width = np.maximum(beside, 1.0) / np.maximum(chord, 1.0)
-    lengths = np.where(removed > 0, (areas_px[near] / 2 + gone) / width, 0.0)
+    removed[~natural | (steps < 2 * (removed + _WINDOW_PX))] = 0
+    lengths = np.where(removed > 0, _lengths(lines, areas_px, inwards, removed), 0.0)
+    cols, rows = _straightened(lines, inwards, removed)
     tips = Tips(lines.cols[tip], lines.rows[tip], natural, cut, half_widths[tip], lengths)
     kept = np.ones(lines.cols.size, bool)
     for k in range(int(removed.max(initial=0))):
         kept[inwards(k)[k < removed]] = False
     starts = np.concatenate([[0], np.cumsum(lines.counts - removed.sum(axis=1))])
-    return Lines(lines.cols[kept], lines.rows[kept], starts, lines.closed), tips
+    return Lines(cols[kept], rows[kept], starts, lines.closed), tips
+
+
+def _lengths(
+    lines: Lines,
+    areas_px: NDArray[np.float64],
+    inwards: Callable[[NDArray[np.int64] | int], NDArray[np.int64]],
+    removed: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return how far the crack goes on beyond where the line is cut, by its area there and its width.
+
+    The area beyond a cut is uncertain by the ragged seam of the pixels that belong to either side; so it is
+    taken beyond several cuts, each measured along the line, and averaged.
+    """
+    near, far = inwards(removed), inwards(removed + _WINDOW_PX)
+    right, down = lines.cols[near] - lines.cols[far], lines.rows[near] - lines.rows[far]
+    chord = np.maximum(np.sqrt(right**2 + down**2), 1.0)
+    right, down = right / chord, down / chord
+    beside = (areas_px[near] + areas_px[far]) / 2
+    for k in range(1, _WINDOW_PX):
+        here = inwards(removed + k)
+        beside += np.where(here != far, areas_px[here], 0.0)
+    width = np.maximum(beside / chord, 0.5)
+    gone = np.zeros(removed.shape)
+    for k in range(int(removed.max(initial=0))):
+        gone += np.where(k < removed, areas_px[inwards(k)], 0.0)
+    total = np.zeros(removed.shape)
+    for k in range(_CUTS):
+        here = inwards(removed + k)
+        along = (lines.cols[here] - lines.cols[near]) * right + (lines.rows[here] - lines.rows[near]) * down
+        total += along + (gone + areas_px[here] / 2) / width
+        gone = gone + areas_px[here]
+    return total / _CUTS
+
+
+def _straightened(
+    lines: Lines, inwards: Callable[[NDArray[np.int64] | int], NDArray[np.int64]], removed: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Put the vertices at which lines are cut onto the straight line through those beside them.
+
+    Smoothing holds them fixed, and what replaces the end starts there: half a pixel to the side would show.
+    """
+    near, far = inwards(removed), inwards(removed + _FIT_PX)
+    right, down = lines.cols[near] - lines.cols[far], lines.rows[near] - lines.rows[far]
+    chord = np.maximum(np.sqrt(right**2 + down**2), 1.0)
+    right, down = right / chord, down / chord
+    sums = np.zeros((4, *removed.shape))
+    for k in range(_FIT_PX + 1):
+        here = inwards(removed + k)
+        step_right, step_down = lines.cols[here] - lines.cols[near], lines.rows[here] - lines.rows[near]
+        along, aside = step_right * right + step_down * down, step_down * right - step_right * down
+        sums += np.stack([along, aside, along * along, along * aside])
+    count = _FIT_PX + 1
+    spread = np.maximum(sums[2] - sums[0] ** 2 / count, 1e-9)
+    slope = (sums[3] - sums[0] * sums[1] / count) / spread
+    aside = np.where(removed > 0, np.clip((sums[1] - slope * sums[0]) / count, -1.0, 1.0), 0.0)
+    cols, rows = lines.cols.copy(), lines.rows.copy()
+    cols[near] -= aside * down
+    rows[near] += aside * right
+    return cols, rows
 
 
 def extended(lines: Lines, tips: Tips, patches: NDArray[np.int64]) -> Lines:
@@ -116,11 +172,11 @@ def extended(lines: Lines, tips: Tips, patches: NDArray[np.int64]) -> Lines:
     norm = np.sqrt(right**2 + down**2)
     right, down = right / np.maximum(norm, 1e-12), down / np.maximum(norm, 1e-12)
     reached = (tips.cols - lines.cols[end]) * right + (tips.rows - lines.rows[end]) * down
-    least, most = np.maximum(reached, 0.0), reached + tips.half_widths
+    least = np.maximum(reached, 0.0)
     # A short line keeps its skeleton, and stops before a pixel a half width away could be entered.
     margin = (np.abs(right) + np.abs(down)) / 2
     short = np.maximum(tips.half_widths - margin, 0.0)
-    length = np.where(tips.lengths > 0, np.clip(tips.lengths, least, np.maximum(most, least)), short)
+    length = np.where(tips.lengths > 0, np.maximum(tips.lengths, least), short)
     length = length * _share_inside(
         lines.cols[end], lines.rows[end], right * length, down * length, tips, patches
     )
@@ -149,6 +205,7 @@ def _share_inside(
 ) -> NDArray[np.float64]:
     """Return how much of each straight piece, from its start, lies in the crack."""
     share = np.ones(cols.shape)
+    margin = _MARGIN_PX * (np.abs(right) + np.abs(down)) / np.maximum(right**2 + down**2, 1e-12)
     inside = np.ones(cols.shape, bool)
     side = 2 * PATCH_RADIUS_PX + 1
     for step in range(1, _STEPS + 1):
@@ -157,6 +214,6 @@ def _share_inside(
         seen = (patches != 0) & (col >= 0) & (col < side) & (row >= 0) & (row < side)
         bit = np.where(seen, row * side + col, 0).astype(np.int64)
         leaves = inside & seen & (patches >> bit & 1 == 0)
-        share[leaves] = (step - 1) / _STEPS
+        share[leaves] = np.minimum((step - 0.5) / _STEPS + margin[leaves], 1.0)
         inside &= ~leaves
     return share
