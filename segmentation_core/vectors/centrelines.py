@@ -98,9 +98,12 @@ def _straightness(lines: Lines) -> NDArray[np.float64]:
     before, after = _along(lines, here, line, -half), _along(lines, here, line, half)
     right, down = lines.cols[after] - lines.cols[before], lines.rows[after] - lines.rows[before]
     chord = np.maximum(np.sqrt(right**2 + down**2), 1.0)
-    sagitta = np.abs(
-        (lines.rows[here] - lines.rows[before]) * right - (lines.cols[here] - lines.cols[before]) * down
-    ) / chord
+    sagitta = (
+        np.abs(
+            (lines.rows[here] - lines.rows[before]) * right - (lines.cols[here] - lines.cols[before]) * down
+        )
+        / chord
+    )
     worst = sagitta
     for step in range(-_CHORD_PX, _CHORD_PX + 1):
         worst = np.maximum(worst, sagitta[_along(lines, here, line, np.full(line.size, step))])

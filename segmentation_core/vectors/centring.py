@@ -99,9 +99,7 @@ def _course(
     return right / chord, down / chord, -4 * sagitta / chord**3
 
 
-def _beside(
-    lines: Lines, here: NDArray[np.int64], line: NDArray[np.int64], step: int
-) -> NDArray[np.int64]:
+def _beside(lines: Lines, here: NDArray[np.int64], line: NDArray[np.int64], step: int) -> NDArray[np.int64]:
     """Return the vertex ``step`` further along: round a ring, else at most the line's end."""
     first, last = lines.starts[:-1][line], lines.starts[1:][line] - 1
     ring = np.maximum(last - first, 1)

@@ -10,8 +10,8 @@ import shapely
 from numpy.typing import NDArray
 
 from segmentation_core.raster.grid import Grid
-from segmentation_core.vectors.centring import Middles, centred
 from segmentation_core.vectors.centrelines import Lines, densified, segment_sums, smoothed
+from segmentation_core.vectors.centring import Middles, centred
 from segmentation_core.vectors.graph import Network, crack_network
 from segmentation_core.vectors.junctions import relocated, straightened
 from segmentation_core.vectors.settings import VectorSettings
@@ -156,11 +156,11 @@ def _middles(pixels: NDArray[Any], network: Network, place: NDArray[np.int64]) -
     weights = np.where(pixels["sum"] > 0, pixels["sum"], pixels["area_px"])
     moment = pixels["moment"]
     widths = 2 * np.sqrt(pixels["squared_half_width"]) - 1
-    columns = (weights, moment[:, 1], moment[:, 0])
-    return Middles(
-        *(np.concatenate([column.astype(float), none])[place] for column in columns),
-        np.concatenate([widths, 2 * network.nodes.half_widths - 1])[place],
+    weights, cols, rows, widths = (
+        np.concatenate([column.astype(float), none])[place]
+        for column in (weights, moment[:, 1], moment[:, 0], widths)
     )
+    return Middles(weights, cols, rows, widths)
 
 
 def _patches(network: Network, pixels: NDArray[Any]) -> NDArray[np.int64]:

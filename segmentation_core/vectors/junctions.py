@@ -20,6 +20,7 @@ __all__ = ["FIT_PX", "approach_px", "relocated", "straightened"]
 
 FIT_PX = 10
 _LEAST_FIT_PX = 4
+_HOLD = 0.15
 _STEP = 2.0**-16
 """Nodes lie on this grid of pixels, so that the order of a sum cannot show."""
 
@@ -65,9 +66,9 @@ def relocated(nodes: Nodes, lines: Lines, ends: NDArray[np.int64], junctions: ND
     count = nodes.rows.size
 
     def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(node, values, minlength=count)
+        return np.bincount(node, values, minlength=count).astype(float)
 
-    # The point x with the least sum of squared distances to the lines, held weakly to the middle of the pixels.
+    # The point with the least sum of squared distances to the lines, held weakly to the middle of the pixels.
     across_cols, across_rows, both = down * down, right * right, -right * down
     a, b, c = total(across_cols) + _HOLD, total(both), total(across_rows) + _HOLD
     u, v = total(across_cols * col + both * row), total(both * col + across_rows * row)
@@ -81,9 +82,6 @@ def relocated(nodes: Nodes, lines: Lines, ends: NDArray[np.int64], junctions: ND
         cols=np.rint((nodes.cols + share * move_col) / _STEP) * _STEP,
         rows=np.rint((nodes.rows + share * move_row) / _STEP) * _STEP,
     )
-
-
-_HOLD = 0.15
 
 
 def straightened(

@@ -10,7 +10,6 @@ its last pixel.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,13 +22,12 @@ __all__ = ["Tips", "extended", "trimmed"]
 
 _DIRECTION_PX = 5
 _WIDEST_WITHIN_PX = 10
-_WINDOW_PX = 20
-_CUTS = 6
+_WINDOW_PX, _LEAST_WINDOW_PX = 30, 10
+_CUTS = 10
 _FIT_PX = 10
 _LARGEST_CUT_PX = 40
 _STEPS = 64
-_MARGIN_PX = 0.2
-"""How far beyond its pixels a crack may end: a pixel counts by its centre, so its edge is not the crack's."""
+_ASIDE_PX = (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75)
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,18 @@ class Tips:
     lengths: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class _Inwards:
+    """Vertices so many steps from both ends of each line; its other end where it has fewer."""
+
+    tips: NDArray[np.int64]
+    steps: NDArray[np.int64]
+
+    def __call__(self, count: NDArray[np.int64] | int) -> NDArray[np.int64]:
+        inner: NDArray[np.int64] = self.tips + np.array([1, -1]) * np.minimum(count, self.steps)
+        return inner
+
+
 def trimmed(
     lines: Lines,
     half_widths: NDArray[np.float64],
@@ -76,16 +86,11 @@ def trimmed(
     """
     first, last = lines.starts[:-1], lines.starts[1:] - 1
     tip = np.column_stack([first, last])
-    step = np.array([1, -1])
-    steps = (last - first)[:, None]
-
-    def inwards(count: NDArray[np.int64] | int) -> NDArray[np.int64]:
-        inner: NDArray[np.int64] = tip + step * np.minimum(count, steps)
-        return inner
-
+    inwards = _Inwards(tip, (last - first)[:, None])
+    steps = inwards.steps
     widest = np.max([half_widths[inwards(k)] for k in range(_WIDEST_WITHIN_PX)], axis=0)
     removed = np.clip(np.rint(widest), 1, _LARGEST_CUT_PX).astype(np.int64)
-    removed[~natural | (steps < 2 * (removed + _WINDOW_PX))] = 0
+    removed[~natural | (steps < 2 * removed + _LEAST_WINDOW_PX)] = 0
     lengths = np.where(removed > 0, _lengths(lines, areas_px, inwards, removed), 0.0)
     cols, rows = _straightened(lines, inwards, removed)
     tips = Tips(lines.cols[tip], lines.rows[tip], natural, cut, half_widths[tip], lengths)
@@ -99,7 +104,7 @@ def trimmed(
 def _lengths(
     lines: Lines,
     areas_px: NDArray[np.float64],
-    inwards: Callable[[NDArray[np.int64] | int], NDArray[np.int64]],
+    inwards: _Inwards,
     removed: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """Return how far the crack goes on beyond where the line is cut, by its area there and its width.
@@ -107,29 +112,30 @@ def _lengths(
     The area beyond a cut is uncertain by the ragged seam of the pixels that belong to either side; so it is
     taken beyond several cuts, each measured along the line, and averaged.
     """
-    near, far = inwards(removed), inwards(removed + _WINDOW_PX)
+    window = np.clip(inwards.steps - 2 * removed, _LEAST_WINDOW_PX, _WINDOW_PX)
+    near, far = inwards(removed), inwards(removed + window)
     right, down = lines.cols[near] - lines.cols[far], lines.rows[near] - lines.rows[far]
     chord = np.maximum(np.sqrt(right**2 + down**2), 1.0)
     right, down = right / chord, down / chord
     beside = (areas_px[near] + areas_px[far]) / 2
     for k in range(1, _WINDOW_PX):
-        here = inwards(removed + k)
-        beside += np.where(here != far, areas_px[here], 0.0)
+        beside += np.where(k < window, areas_px[inwards(removed + k)], 0.0)
     width = np.maximum(beside / chord, 0.5)
     gone = np.zeros(removed.shape)
     for k in range(int(removed.max(initial=0))):
         gone += np.where(k < removed, areas_px[inwards(k)], 0.0)
-    total = np.zeros(removed.shape)
+    total, cuts = np.zeros(removed.shape), np.minimum(_CUTS, window // 2)
     for k in range(_CUTS):
         here = inwards(removed + k)
         along = (lines.cols[here] - lines.cols[near]) * right + (lines.rows[here] - lines.rows[near]) * down
-        total += along + (gone + areas_px[here] / 2) / width
+        total += np.where(k < cuts, along + (gone + areas_px[here] / 2) / width, 0.0)
         gone = gone + areas_px[here]
-    return total / _CUTS
+    lengths: NDArray[np.float64] = total / cuts
+    return lengths
 
 
 def _straightened(
-    lines: Lines, inwards: Callable[[NDArray[np.int64] | int], NDArray[np.int64]], removed: NDArray[np.int64]
+    lines: Lines, inwards: _Inwards, removed: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Put the vertices at which lines are cut onto the straight line through those beside them.
 
@@ -177,14 +183,14 @@ def extended(lines: Lines, tips: Tips, patches: NDArray[np.int64]) -> Lines:
     margin = (np.abs(right) + np.abs(down)) / 2
     short = np.maximum(tips.half_widths - margin, 0.0)
     length = np.where(tips.lengths > 0, np.maximum(tips.lengths, least), short)
-    length = length * _share_inside(
-        lines.cols[end], lines.rows[end], right * length, down * length, tips, patches
-    )
+    length, aside = _inside(lines, end, (right, down), length, tips, patches)
     to_pixel_edge = 0.5 / np.maximum(np.maximum(np.abs(right), np.abs(down)), 0.5)
     length = np.where(tips.cut, to_pixel_edge, np.where(tips.natural, length, 0.0))
     length[norm == 0] = 0.0
+    aside = np.where(tips.natural & ~tips.cut, aside, 0.0)
     grows = length > 0
-    cols, rows = lines.cols[end] + right * length, lines.rows[end] + down * length
+    cols = lines.cols[end] + right * length - down * aside
+    rows = lines.rows[end] + down * length + right * aside
     # Between two lines, the end of the one is inserted before the start of the other.
     where = np.concatenate([end[grows[:, 1], 1] + 1, end[grows[:, 0], 0]])
     return Lines(
@@ -193,6 +199,36 @@ def extended(lines: Lines, tips: Tips, patches: NDArray[np.int64]) -> Lines:
         np.concatenate([[0], np.cumsum(lines.counts + grows.sum(axis=1))]),
         lines.closed,
     )
+
+
+def _inside(
+    lines: Lines,
+    end: NDArray[np.int64],
+    direction: tuple[NDArray[np.float64], NDArray[np.float64]],
+    length: NDArray[np.float64],
+    tips: Tips,
+    patches: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how far straight pieces go along and aside without leaving the crack.
+
+    The ragged end of a crack may stop short right ahead and go on half a pixel to the side; of a few such
+    ends the farthest one is taken, the straightest where several go as far.
+    """
+    right, down = direction
+    best, best_aside = np.full(length.shape, -1.0), np.zeros(length.shape)
+    for aside in _ASIDE_PX:
+        share = _share_inside(
+            lines.cols[end],
+            lines.rows[end],
+            right * length - down * aside,
+            down * length + right * aside,
+            tips,
+            patches,
+        )
+        farther = share > best
+        best = np.where(farther, share, best)
+        best_aside = np.where(farther, share * aside, best_aside)
+    return length * best, best_aside
 
 
 def _share_inside(
@@ -205,7 +241,6 @@ def _share_inside(
 ) -> NDArray[np.float64]:
     """Return how much of each straight piece, from its start, lies in the crack."""
     share = np.ones(cols.shape)
-    margin = _MARGIN_PX * (np.abs(right) + np.abs(down)) / np.maximum(right**2 + down**2, 1e-12)
     inside = np.ones(cols.shape, bool)
     side = 2 * PATCH_RADIUS_PX + 1
     for step in range(1, _STEPS + 1):
@@ -214,6 +249,6 @@ def _share_inside(
         seen = (patches != 0) & (col >= 0) & (col < side) & (row >= 0) & (row < side)
         bit = np.where(seen, row * side + col, 0).astype(np.int64)
         leaves = inside & seen & (patches >> bit & 1 == 0)
-        share[leaves] = np.minimum((step - 0.5) / _STEPS + margin[leaves], 1.0)
+        share[leaves] = (step - 1) / _STEPS
         inside &= ~leaves
     return share
