@@ -4,5 +4,5 @@
 (windows of classes), `thinning` and `skeleton` (centre pixels of one tile), `regions` (labels and outline
 corners of one tile), `tile` (all of it for one tile), `stitching` (tiles to whole components), `bands` (the
 loop over it all), `graph`, `junctions`, `centring`, `tips` and `centrelines` (skeleton to smooth lines),
-`polygons` (corners to polygons), `features` (finished components to table rows), `geopackage` (the file).
+`polygons` (corners to polygons), `features` (components to table rows), `geopackage` (the file).
 """
