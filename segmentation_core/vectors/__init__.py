@@ -1,7 +1,8 @@
 """From a class raster to polygons, crack lines and nodes.
 
-Read in this order: `class_source` (windows of classes), `thinning` and `skeleton` (centre pixels of one
-tile), `regions` (labels and outline corners of one tile), `tile` (all of it for one tile), `stitching`
-(tiles to whole components, band by band), `graph` and `centrelines` (skeleton pixels to smooth lines),
-`polygons` (corners to polygons), `features` (finished components to table rows), `geopackage` (the file).
+`arrays.vectorise` does it for an array in memory. Read in this order: `class_source` and `array_source`
+(windows of classes), `thinning` and `skeleton` (centre pixels of one tile), `regions` (labels and outline
+corners of one tile), `tile` (all of it for one tile), `stitching` (tiles to whole components), `bands` (the
+loop over it all), `graph`, `junctions`, `centring`, `tips` and `centrelines` (skeleton to smooth lines),
+`polygons` (corners to polygons), `features` (components to table rows), `geopackage` (the file).
 """

@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 __all__ = ["Lines", "densified", "segment_sums", "smoothed"]
 
 _LARGEST_GAP_PX = 1.5
+_STRAIGHT_FACTOR = 3.0
+_CHORD_PX = 12
+_STRAIGHT_PX, _BENT_PX = 0.6, 1.0
+"""Up to the first height of the arc over 24 px a line counts as straight, from the second as bent."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,53 @@ def densified(lines: Lines) -> Lines:
 
 
 def smoothed(lines: Lines, sigma_px: float) -> Lines:
-    """Smooth by twicing; open lines keep their ends."""
+    """Smooth by twicing, three times as far where a line is straight; open lines keep their ends.
+
+    A straight line at a small angle to the grid is a stair with long steps: ``sigma_px`` leaves some of them,
+    and up to 0.5 % of length. In bends, smoothing farther would shorten.
+    """
+    fine, coarse = _twiced(lines, sigma_px), _twiced(lines, _STRAIGHT_FACTOR * sigma_px)
+    share = _straightness(fine)
+    cols, rows = (
+        (1 - share) * bent + share * straight
+        for bent, straight in ((fine.cols, coarse.cols), (fine.rows, coarse.rows))
+    )
+    return Lines(cols, rows, lines.starts, lines.closed)
+
+
+def _straightness(lines: Lines) -> NDArray[np.float64]:
+    """Return 1 where a line is straight for some way to both sides, 0 where it bends."""
+    line, first, last = lines.line_of_vertex, lines.starts[:-1], lines.starts[1:] - 1
+    here = np.arange(line.size)
+    room = np.minimum(here - first[line], last[line] - here)
+    half = np.where(lines.closed[line], _CHORD_PX, np.minimum(room, _CHORD_PX))
+    before, after = _along(lines, here, line, -half), _along(lines, here, line, half)
+    right, down = lines.cols[after] - lines.cols[before], lines.rows[after] - lines.rows[before]
+    chord = np.maximum(np.sqrt(right**2 + down**2), 1.0)
+    sagitta = (
+        np.abs(
+            (lines.rows[here] - lines.rows[before]) * right - (lines.cols[here] - lines.cols[before]) * down
+        )
+        / chord
+    )
+    worst = sagitta
+    for step in range(-_CHORD_PX, _CHORD_PX + 1):
+        worst = np.maximum(worst, sagitta[_along(lines, here, line, np.full(line.size, step))])
+    share: NDArray[np.float64] = np.clip((_BENT_PX - worst) / (_BENT_PX - _STRAIGHT_PX), 0.0, 1.0)
+    return share
+
+
+def _along(
+    lines: Lines, here: NDArray[np.int64], line: NDArray[np.int64], step: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the vertices so many steps further along: round a ring, else at most the line's end."""
+    first, last = lines.starts[:-1][line], lines.starts[1:][line] - 1
+    round_it = first + np.mod(here - first + step, np.maximum(last - first, 1))
+    there: NDArray[np.int64] = np.where(lines.closed[line], round_it, np.clip(here + step, first, last))
+    return there
+
+
+def _twiced(lines: Lines, sigma_px: float) -> Lines:
     kernel = _twicing_half_kernel(sigma_px)
     radius = kernel.size - 1
     line, first, last = lines.line_of_vertex, lines.starts[:-1], lines.starts[1:] - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from segmentation_core.raster.grid import Grid
 from segmentation_core.vectors.centrelines import Lines, densified, segment_sums, smoothed
+from segmentation_core.vectors.centring import Middles, centred
 from segmentation_core.vectors.graph import Network, crack_network
+from segmentation_core.vectors.junctions import relocated, straightened
 from segmentation_core.vectors.settings import VectorSettings
 from segmentation_core.vectors.tips import extended, trimmed
 
@@ -92,6 +94,9 @@ def crack_lines(pixels: NDArray[Any], grid: Grid, settings: VectorSettings) -> C
     cut = is_tip & np.append(network.nodes.cut, False)[network.ends]
     half_widths = np.concatenate([np.sqrt(pixels["squared_half_width"]), network.nodes.half_widths])
     areas = np.concatenate([pixels["area_px"], network.nodes.areas_px])
+    junction = np.append(network.degrees >= 3, False)[network.ends]
+    network = replace(network, nodes=relocated(network.nodes, raw, network.ends, junction))
+    raw = _at_junctions(centred(raw, _middles(pixels, network, place), junction), network, junction)
     kept, tips = trimmed(raw, half_widths[place], areas[place].astype(float), is_tip & ~cut, cut)
     patch = np.append(_patches(network, pixels), 0)[network.ends]
     lines = extended(smoothed(densified(kept), settings.smoothing_sigma_px), tips, patch)
@@ -132,6 +137,30 @@ def _through_pixels(
     place[passed] = pixels.size + ~place[passed]
     counts = np.array([path.size for path in network.paths]) + np.where(closed, 1, 2)
     return place, Lines(cols[place], rows[place], np.concatenate([[0], np.cumsum(counts)]), closed)
+
+
+def _at_junctions(lines: Lines, network: Network, junction: NDArray[np.bool_]) -> Lines:
+    """Let lines end at the nodes, and run straight inside junctions."""
+    ends = np.column_stack([lines.starts[:-1], lines.starts[1:] - 1])[junction]
+    node = network.ends[junction]
+    cols, rows = lines.cols.copy(), lines.rows.copy()
+    cols[ends], rows[ends] = network.nodes.cols[node], network.nodes.rows[node]
+    half_widths = np.append(network.nodes.half_widths, 0.0)[network.ends]
+    placed = Lines(cols, rows, lines.starts, lines.closed)
+    return Lines(*straightened(placed, half_widths, junction), lines.starts, lines.closed)
+
+
+def _middles(pixels: NDArray[Any], network: Network, place: NDArray[np.int64]) -> Middles:
+    """Return what the crack's pixels say about its middle at each vertex; nothing at nodes."""
+    none = np.zeros(network.nodes.rows.size)
+    weights = np.where(pixels["sum"] > 0, pixels["sum"], pixels["area_px"])
+    moment = pixels["moment"]
+    widths = 2 * np.sqrt(pixels["squared_half_width"]) - 1
+    weights, cols, rows, widths = (
+        np.concatenate([column.astype(float), none])[place]
+        for column in (weights, moment[:, 1], moment[:, 0], widths)
+    )
+    return Middles(weights, cols, rows, widths)
 
 
 def _patches(network: Network, pixels: NDArray[Any]) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from segmentation_core.errors import VectorError
 from segmentation_core.raster.grid import Window
+from segmentation_core.vectors.array_source import ArraySource
 from segmentation_core.vectors.class_source import ClassReader, ClassSource
 from segmentation_core.vectors.features import Features, Place
 from segmentation_core.vectors.settings import VectorSettings
@@ -48,18 +49,19 @@ class Crew:
 
     Parameters
     ----------
-    source : ClassSource
+    source : ClassSource or ArraySource
+        An array is not sent to other processes.
     settings : VectorSettings
     workers : int
         1 starts no process.
     """
 
-    def __init__(self, source: ClassSource, settings: VectorSettings, workers: int) -> None:
+    def __init__(self, source: ClassSource | ArraySource, settings: VectorSettings, workers: int) -> None:
         self._settings = settings
         self._pool: ProcessPoolExecutor | None = None
-        self._reader: ClassReader | None = None
+        self._reader: ClassReader | ArraySource | None = None
         self._ahead = workers * _AHEAD_PER_WORKER
-        if workers > 1:
+        if workers > 1 and isinstance(source, ClassSource):
             self._pool = ProcessPoolExecutor(
                 workers, mp_context=get_context("spawn"), initializer=_open, initargs=(source,)
             )

@@ -9,7 +9,7 @@ from segmentation_core.errors import ParameterError
 
 __all__ = ["LATTICE_PX", "METHOD_VERSION", "VectorSettings"]
 
-METHOD_VERSION = "1"
+METHOD_VERSION = "2"
 """Goes up whenever the same raster would give other numbers."""
 
 LATTICE_PX = 1024

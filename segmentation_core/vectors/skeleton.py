@@ -75,6 +75,8 @@ class Skeleton:
         Crack pixels that belong to this skeleton pixel.
     sums : ndarray of int64
         Sum of their quantised probabilities; 0 for class rasters.
+    moments : ndarray of int64, shape (N, 2)
+        Sum of their steps (row, col) from the skeleton pixel, times their probabilities if there are any.
     patches : ndarray of int64
         At ends of lines, which of the pixels around are crack (see `nearest.patches`); elsewhere 0.
     cut : ndarray of bool
@@ -88,6 +90,7 @@ class Skeleton:
     squared_half_widths: NDArray[np.int64]
     areas_px: NDArray[np.int64]
     sums: NDArray[np.int64]
+    moments: NDArray[np.int64]
     patches: NDArray[np.int64]
     cut: NDArray[np.bool_]
     wide: NDArray[np.bool_] | None
@@ -154,8 +157,12 @@ class _Attempt:
         owner = nearest_skeleton_pixels(self._mask & around.valid, own, half_widths, self._collar, _COLLAR)
         areas = np.bincount(owner.owners, minlength=own.size)
         sums: NDArray[Any] = np.zeros(own.size)
+        weights: NDArray[Any] = np.ones(owner.pixels.size, np.int64)
         if around.weights is not None:
-            sums = np.bincount(owner.owners, around.weights.ravel()[owner.pixels], minlength=own.size)
+            weights = around.weights.ravel()[owner.pixels].astype(np.int64)
+            sums = np.bincount(owner.owners, weights, minlength=own.size)
+        steps = zip(*(np.divmod(at, own.shape[1]) for at in (owner.pixels, owner.owners)), strict=True)
+        moments = [np.bincount(owner.owners, (of - at) * weights, minlength=own.size) for of, at in steps]
         keep = np.zeros_like(own)
         keep[self._inner(0)] = own[self._inner(0)]
         chosen = np.flatnonzero(keep)
@@ -171,6 +178,7 @@ class _Attempt:
             half_widths.ravel()[chosen],
             areas[chosen],
             sums[chosen].astype(np.int64),
+            np.column_stack([moment[chosen] for moment in moments]).astype(np.int64),
             patches(around.crack, own, chosen),
             beside(beyond, chosen),
             wide,

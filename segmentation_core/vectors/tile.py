@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation_core.raster.grid import Window
+from segmentation_core.vectors.array_source import ArraySource
 from segmentation_core.vectors.class_source import ClassReader
 from segmentation_core.vectors.regions import Regions, trace_regions
 from segmentation_core.vectors.settings import LATTICE_PX, VectorSettings
@@ -24,6 +25,7 @@ PIXEL = np.dtype(
         ("squared_half_width", np.int32),
         ("area_px", np.int32),
         ("sum", np.int64),
+        ("moment", np.int32, 2),
         ("patch", np.int64),
         ("cut", np.bool_),
     ]
@@ -50,7 +52,7 @@ class TileTrace:
     pixels: NDArray[Any]
 
 
-def trace_tile(reader: ClassReader, core: Window, settings: VectorSettings) -> TileTrace:
+def trace_tile(reader: ClassReader | ArraySource, core: Window, settings: VectorSettings) -> TileTrace:
     """Trace a tile that does not cross a line of the lattice on which crack areas are cut."""
     vocabulary = load_vocabulary()
     line, polygon, nodata = vocabulary.line_class, vocabulary.polygon_class, vocabulary.nodata_value
@@ -82,7 +84,7 @@ def trace_tile(reader: ClassReader, core: Window, settings: VectorSettings) -> T
     return TileTrace(core, crack_regions, loss_regions, valid_regions, pixels)
 
 
-def _skeleton(reader: ClassReader, core: Window, settings: VectorSettings) -> Skeleton:
+def _skeleton(reader: ClassReader | ArraySource, core: Window, settings: VectorSettings) -> Skeleton:
     vocabulary = load_vocabulary()
     line = vocabulary.line_class
 
@@ -113,6 +115,7 @@ def _pixels(skeleton: Skeleton, units: NDArray[np.int32], core: Window, raster_w
     pixels["squared_half_width"] = skeleton.squared_half_widths
     pixels["area_px"] = skeleton.areas_px
     pixels["sum"] = skeleton.sums
+    pixels["moment"] = skeleton.moments
     pixels["patch"] = skeleton.patches
     pixels["cut"] = skeleton.cut
     return pixels

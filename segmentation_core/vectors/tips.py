@@ -3,9 +3,8 @@
 Thinning ends a line up to half a crack's width before the crack does, and often bends its last pixels
 into a corner. So the last half width of a line is cut off, and after smoothing replaced by a straight piece
 in the direction of the line, as long as the crack's area there divided by its width beside it. The piece
-reaches at least as far along the line as the skeleton did, and at most to where its half width says that
-the crack may end. Where the crack is cut off by the border of what is assessed, the line ends at the edge of
-its last pixel.
+reaches at least as far along the line as the skeleton did, and never leaves the crack's pixels. Where the
+crack is cut off by the border of what is assessed, the line ends at the edge of its last pixel.
 """
 
 from __future__ import annotations
@@ -21,9 +20,13 @@ from segmentation_core.vectors.nearest import PATCH_RADIUS_PX
 __all__ = ["Tips", "extended", "trimmed"]
 
 _DIRECTION_PX = 5
-_WINDOW_PX = 10
+_WIDEST_WITHIN_PX = 10
+_WINDOW_PX, _LEAST_WINDOW_PX = 30, 10
+_CUTS = 10
+_FIT_PX = 10
 _LARGEST_CUT_PX = 40
-_STEPS = 32
+_STEPS = 64
+_ASIDE_PX = (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75)
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,18 @@ class Tips:
     lengths: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class _Inwards:
+    """Vertices so many steps from both ends of each line; its other end where it has fewer."""
+
+    tips: NDArray[np.int64]
+    steps: NDArray[np.int64]
+
+    def __call__(self, count: NDArray[np.int64] | int) -> NDArray[np.int64]:
+        inner: NDArray[np.int64] = self.tips + np.array([1, -1]) * np.minimum(count, self.steps)
+        return inner
+
+
 def trimmed(
     lines: Lines,
     half_widths: NDArray[np.float64],
@@ -70,33 +85,79 @@ def trimmed(
     """
     first, last = lines.starts[:-1], lines.starts[1:] - 1
     tip = np.column_stack([first, last])
-    step = np.array([1, -1])
-    steps = (last - first)[:, None]
-
-    def inwards(count: NDArray[np.int64] | int) -> NDArray[np.int64]:
-        inner: NDArray[np.int64] = tip + step * np.minimum(count, steps)
-        return inner
-
-    widest = np.max([half_widths[inwards(k)] for k in range(_WINDOW_PX)], axis=0)
+    inwards = _Inwards(tip, (last - first)[:, None])
+    steps = inwards.steps
+    widest = np.max([half_widths[inwards(k)] for k in range(_WIDEST_WITHIN_PX)], axis=0)
     removed = np.clip(np.rint(widest), 1, _LARGEST_CUT_PX).astype(np.int64)
-    removed[~natural | (steps < 2 * (removed + _DIRECTION_PX))] = 0
-    gone = np.zeros(tip.shape)
-    for k in range(int(removed.max(initial=0))):
-        gone += np.where(k < removed, areas_px[inwards(k)], 0.0)
-    near, far = inwards(removed), inwards(removed + _WINDOW_PX)
-    beside = (areas_px[near] + areas_px[far]) / 2
-    for k in range(1, _WINDOW_PX):
-        here = inwards(removed + k)
-        beside += np.where((here - far) * step < 0, areas_px[here], 0.0)
-    chord = np.sqrt((lines.cols[near] - lines.cols[far]) ** 2 + (lines.rows[near] - lines.rows[far]) ** 2)
-    width = np.maximum(beside, 1.0) / np.maximum(chord, 1.0)
-    lengths = np.where(removed > 0, (areas_px[near] / 2 + gone) / width, 0.0)
+    removed[~natural | (steps < 2 * removed + _LEAST_WINDOW_PX)] = 0
+    lengths = np.where(removed > 0, _lengths(lines, areas_px, inwards, removed), 0.0)
+    cols, rows = _straightened(lines, inwards, removed)
     tips = Tips(lines.cols[tip], lines.rows[tip], natural, cut, half_widths[tip], lengths)
     kept = np.ones(lines.cols.size, bool)
     for k in range(int(removed.max(initial=0))):
         kept[inwards(k)[k < removed]] = False
     starts = np.concatenate([[0], np.cumsum(lines.counts - removed.sum(axis=1))])
-    return Lines(lines.cols[kept], lines.rows[kept], starts, lines.closed), tips
+    return Lines(cols[kept], rows[kept], starts, lines.closed), tips
+
+
+def _lengths(
+    lines: Lines,
+    areas_px: NDArray[np.float64],
+    inwards: _Inwards,
+    removed: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return how far the crack goes on beyond where the line is cut, by its area there and its width.
+
+    The area beyond a cut is uncertain by the ragged seam of the pixels that belong to either side; so it is
+    taken beyond several cuts, each measured along the line, and averaged.
+    """
+    window = np.clip(inwards.steps - 2 * removed, _LEAST_WINDOW_PX, _WINDOW_PX)
+    near, far = inwards(removed), inwards(removed + window)
+    right, down = lines.cols[near] - lines.cols[far], lines.rows[near] - lines.rows[far]
+    chord = np.maximum(np.sqrt(right**2 + down**2), 1.0)
+    right, down = right / chord, down / chord
+    beside = (areas_px[near] + areas_px[far]) / 2
+    for k in range(1, _WINDOW_PX):
+        beside += np.where(k < window, areas_px[inwards(removed + k)], 0.0)
+    width = np.maximum(beside / chord, 0.5)
+    gone = np.zeros(removed.shape)
+    for k in range(int(removed.max(initial=0))):
+        gone += np.where(k < removed, areas_px[inwards(k)], 0.0)
+    total, cuts = np.zeros(removed.shape), np.minimum(_CUTS, window // 2)
+    for k in range(_CUTS):
+        here = inwards(removed + k)
+        along = (lines.cols[here] - lines.cols[near]) * right + (lines.rows[here] - lines.rows[near]) * down
+        total += np.where(k < cuts, along + (gone + areas_px[here] / 2) / width, 0.0)
+        gone = gone + areas_px[here]
+    lengths: NDArray[np.float64] = total / cuts
+    return lengths
+
+
+def _straightened(
+    lines: Lines, inwards: _Inwards, removed: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Put the vertices at which lines are cut onto the straight line through those beside them.
+
+    Smoothing holds them fixed, and what replaces the end starts there: half a pixel to the side would show.
+    """
+    near, far = inwards(removed), inwards(removed + _FIT_PX)
+    right, down = lines.cols[near] - lines.cols[far], lines.rows[near] - lines.rows[far]
+    chord = np.maximum(np.sqrt(right**2 + down**2), 1.0)
+    right, down = right / chord, down / chord
+    sums = np.zeros((4, *removed.shape))
+    for k in range(_FIT_PX + 1):
+        here = inwards(removed + k)
+        step_right, step_down = lines.cols[here] - lines.cols[near], lines.rows[here] - lines.rows[near]
+        along, aside = step_right * right + step_down * down, step_down * right - step_right * down
+        sums += np.stack([along, aside, along * along, along * aside])
+    count = _FIT_PX + 1
+    spread = np.maximum(sums[2] - sums[0] ** 2 / count, 1e-9)
+    slope = (sums[3] - sums[0] * sums[1] / count) / spread
+    aside = np.where(removed > 0, np.clip((sums[1] - slope * sums[0]) / count, -1.0, 1.0), 0.0)
+    cols, rows = lines.cols.copy(), lines.rows.copy()
+    cols[near] -= aside * down
+    rows[near] += aside * right
+    return cols, rows
 
 
 def extended(lines: Lines, tips: Tips, patches: NDArray[np.int64]) -> Lines:
@@ -116,19 +177,19 @@ def extended(lines: Lines, tips: Tips, patches: NDArray[np.int64]) -> Lines:
     norm = np.sqrt(right**2 + down**2)
     right, down = right / np.maximum(norm, 1e-12), down / np.maximum(norm, 1e-12)
     reached = (tips.cols - lines.cols[end]) * right + (tips.rows - lines.rows[end]) * down
-    least, most = np.maximum(reached, 0.0), reached + tips.half_widths
+    least = np.maximum(reached, 0.0)
     # A short line keeps its skeleton, and stops before a pixel a half width away could be entered.
     margin = (np.abs(right) + np.abs(down)) / 2
     short = np.maximum(tips.half_widths - margin, 0.0)
-    length = np.where(tips.lengths > 0, np.clip(tips.lengths, least, np.maximum(most, least)), short)
-    length = length * _share_inside(
-        lines.cols[end], lines.rows[end], right * length, down * length, tips, patches
-    )
+    length = np.where(tips.lengths > 0, np.maximum(tips.lengths, least), short)
+    length, aside = _inside(lines, end, (right, down), length, tips, patches)
     to_pixel_edge = 0.5 / np.maximum(np.maximum(np.abs(right), np.abs(down)), 0.5)
     length = np.where(tips.cut, to_pixel_edge, np.where(tips.natural, length, 0.0))
     length[norm == 0] = 0.0
+    aside = np.where(tips.natural & ~tips.cut, aside, 0.0)
     grows = length > 0
-    cols, rows = lines.cols[end] + right * length, lines.rows[end] + down * length
+    cols = lines.cols[end] + right * length - down * aside
+    rows = lines.rows[end] + down * length + right * aside
     # Between two lines, the end of the one is inserted before the start of the other.
     where = np.concatenate([end[grows[:, 1], 1] + 1, end[grows[:, 0], 0]])
     return Lines(
@@ -137,6 +198,36 @@ def extended(lines: Lines, tips: Tips, patches: NDArray[np.int64]) -> Lines:
         np.concatenate([[0], np.cumsum(lines.counts + grows.sum(axis=1))]),
         lines.closed,
     )
+
+
+def _inside(
+    lines: Lines,
+    end: NDArray[np.int64],
+    direction: tuple[NDArray[np.float64], NDArray[np.float64]],
+    length: NDArray[np.float64],
+    tips: Tips,
+    patches: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how far straight pieces go along and aside without leaving the crack.
+
+    The ragged end of a crack may stop short right ahead and go on half a pixel to the side; of a few such
+    ends the farthest one is taken, the straightest where several go as far.
+    """
+    right, down = direction
+    best, best_aside = np.full(length.shape, -1.0), np.zeros(length.shape)
+    for aside in _ASIDE_PX:
+        share = _share_inside(
+            lines.cols[end],
+            lines.rows[end],
+            right * length - down * aside,
+            down * length + right * aside,
+            tips,
+            patches,
+        )
+        farther = share > best
+        best = np.where(farther, share, best)
+        best_aside = np.where(farther, share * aside, best_aside)
+    return length * best, best_aside
 
 
 def _share_inside(

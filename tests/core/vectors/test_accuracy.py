@@ -1,10 +1,13 @@
-"""Lengths, widths and nodes on shapes whose truth is known (MEASUREMENT, section 1.6, first cut)."""
+"""Lengths, widths and nodes on shapes whose truth is known (MEASUREMENT, section 1.6)."""
 
 import numpy as np
 import pytest
 import shapely
 from affine import Affine
 from scipy.spatial import Voronoi
+
+from segmentation_core.vectors.arrays import vectorise
+from segmentation_core.vectors.settings import VectorSettings
 
 UNIT = Affine(1, 0, 0, 0, -1, 1000)
 
@@ -15,32 +18,76 @@ def lengths_of(vectors_of):
     return lambda mask: vectors_of(mask, affine=UNIT)
 
 
-@pytest.mark.parametrize("width", [2, 3, 5])
+def in_memory(array):
+    """Vectorise an array in pixel units, y down."""
+    return vectorise(array, Affine.identity(), settings=VectorSettings(workers=1))
+
+
+@pytest.mark.parametrize("width", [2, 3, 4, 5])
 def test_straight_lines_at_all_angles(lengths_of, drawing, width):
     """Traps 2 and 6: neither pixel steps (+5.5 %) nor 2 x distance (+0.1 to 1 px)."""
     random = np.random.default_rng(width)
-    size, sheet = 240, drawing(4 * 240, 9 * 240)
-    mask = np.zeros(sheet.cols.shape, bool)
-    angles = np.arange(0, 180, 5.0)
+    size, angles = 240, np.arange(0, 180, 2.5)
+    sheet = drawing(size, size)
+    mask = np.zeros((8 * size, 9 * size), bool)
     for number, angle in enumerate(angles):
-        row, col = divmod(number, 9)
-        centre = np.array([col + 0.5, row + 0.5]) * size + random.uniform(-0.5, 0.5, 2)
-        mask |= sheet.ray(centre, angle, 200, width, flat=True)
-    line = lengths_of(mask).crack_line
-    assert line.len_m.size == angles.size
-    error = line.len_m / 200 - 1
-    assert np.sqrt((error**2).mean()) <= 0.005
-    assert error.min() >= -0.015
-    assert error.max() <= 0.01
-    assert np.abs(line.wid_m - width).max() <= 0.25
-    assert abs(line.wid_m.mean() - width) <= 0.1
-    chords = np.array(
-        [shapely.Point(g.coords[0]).distance(shapely.Point(g.coords[-1])) for g in line.geometry]
-    )
-    assert (line.len_m / chords).max() <= 1.006
+        row, col = (place * size for place in divmod(number, 9))
+        centre = np.array([size, size]) / 2 + random.uniform(-0.5, 0.5, 2)
+        mask[row : row + size, col : col + size] = sheet.ray(centre, angle, 200, width, flat=True)
+    line = in_memory(mask)["crack_line"]
+    assert line["len_m"].size == angles.size
+    error = line["len_m"] / 200 - 1
+    assert np.sqrt((error**2).mean()) <= 0.0025
+    assert np.abs(error).max() <= 0.005
+    # Exactly along a diagonal or an axis, the pixels drawn are themselves up to 0.7 px wider or narrower.
+    order = np.argsort([9 * (g.centroid.y // size) + g.centroid.x // size for g in line["geometry"]])
+    widths = line["wid_m"][order]
+    assert np.abs(widths - width)[angles % 45 != 0].max() <= 0.25
+    assert abs(widths.mean() - width) <= 0.1
+    ends = [(shapely.Point(g.coords[0]), shapely.Point(g.coords[-1])) for g in line["geometry"]]
+    chords = np.array([a.distance(b) for a, b in ends])
+    assert (line["len_m"] / chords).max() <= 1.005
 
 
-@pytest.mark.parametrize(("radius", "tolerance"), [(10, 0.009), (20, 0.004), (50, 0.003)])
+@pytest.mark.parametrize("width", [2, 3, 5])
+def test_short_lines(drawing, width):
+    """The end of a line is found to a third of a pixel, however short the line."""
+    random = np.random.default_rng(width)
+    sheet, errors = drawing(70, 70), []
+    for angle in np.arange(0, 180, 7.5):
+        centre = np.array([35, 35]) + random.uniform(-0.5, 0.5, 2)
+        errors.append(in_memory(sheet.ray(centre, angle, 40, width, flat=True)).totals["crack_m"] - 40)
+    assert np.sqrt(np.mean(np.square(errors))) <= 0.5
+    assert abs(np.mean(errors)) <= 0.15
+
+
+def coverage(drawing, centre, angle: float, length: float, width: float) -> np.ndarray:
+    """The share of each pixel that a stroke covers: an ideal probability."""
+    fine = drawing(140 * 8, 140 * 8).ray(np.array(centre) * 8, angle, length * 8, width * 8, flat=True)
+    return fine.reshape(140, 8, 140, 8).mean((1, 3))
+
+
+@pytest.mark.parametrize("width", [2, 3, 5])
+def test_lines_lie_in_the_middle(drawing, width):
+    """Lateral rms: 0.35 px from a mask, 0.15 px from probabilities with 10 % of noise."""
+    random = np.random.default_rng(width)
+    sideways = {"mask": [], "probability": []}
+    for angle in np.arange(4, 180, 25.0):
+        centre = np.array([70, 70]) + random.uniform(-0.5, 0.5, 2)
+        share = coverage(drawing, centre, angle, 100, width)
+        noisy = np.clip(share + random.normal(0, 0.1, share.shape) * (share > 0), 0, 1)
+        turn = np.radians(angle)
+        for name, array in (("mask", share >= 0.5), ("probability", noisy)):
+            line = in_memory(array)["crack_line"]
+            steps = shapely.get_coordinates(line["geometry"][np.argmax(line["len_m"])]) - centre
+            along = steps @ [np.cos(turn), np.sin(turn)]
+            sideways[name].append((steps @ [-np.sin(turn), np.cos(turn)])[np.abs(along) < 40])
+    rms = {name: np.sqrt((np.concatenate(values) ** 2).mean()) for name, values in sideways.items()}
+    assert rms["mask"] <= 0.35
+    assert rms["probability"] <= 0.15
+
+
+@pytest.mark.parametrize(("radius", "tolerance"), [(10, 0.007), (20, 0.003), (50, 0.003)])
 @pytest.mark.parametrize("width", [2, 3, 4])
 def test_circles(lengths_of, drawing, radius, tolerance, width):
     sheet = drawing(2 * radius + 24, 2 * radius + 24)
@@ -86,12 +133,29 @@ def voronoi(drawing):
     return draw
 
 
+def test_nodes_lie_where_cracks_meet(drawing):
+    """Thinning alone puts a junction of 5-px cracks 1.2 px (rms) off."""
+    random, off = np.random.default_rng(0), []
+    sheet = drawing(120, 120)
+    for _ in range(12):
+        centre = np.array([60, 60]) + random.uniform(-0.5, 0.5, 2)
+        turns = np.cumsum([random.uniform(0, 360), *random.uniform(90, 140, 2)])
+        rays = [
+            sheet.stroke(centre, centre + 150 * np.array([np.cos(t), np.sin(t)]), 5)
+            for t in np.radians(turns)
+        ]
+        node = in_memory(np.any(rays, axis=0))["crack_node"]
+        off += [shapely.distance(g, shapely.Point(centre)) for g in node["geometry"][node["kind"] == "Y"]]
+    assert len(off) == 12
+    assert np.sqrt(np.mean(np.square(off))) <= 0.6
+
+
 @pytest.mark.parametrize("width", [1.5, 3, 5])
 def test_voronoi_network(lengths_of, voronoi, width):
     mask, length, junctions = voronoi(1, width)
     vectors = lengths_of(mask)
     kinds = vectors.crack_node.kind.tolist()
-    assert vectors.totals["crack_m"] == pytest.approx(length, rel=0.007)
+    assert vectors.totals["crack_m"] == pytest.approx(length, rel=0.005)
     assert kinds.count("Y") + 2 * kinds.count("X") == pytest.approx(junctions, rel=0.03)
     assert kinds.count("I") == 0
     assert kinds.count("E") > 15
@@ -105,8 +169,8 @@ def test_rotation_and_mirror(lengths_of, voronoi):
 
 
 @pytest.mark.parametrize("angle", [60, 75, 90])
-@pytest.mark.parametrize("width", [3, 4])
-def test_crossings_are_one_x(lengths_of, drawing, angle, width):
+@pytest.mark.parametrize(("width", "share"), [(2, 0.85), (3, 0.95), (4, 0.95)])
+def test_crossings_are_one_x(lengths_of, drawing, angle, width, share):
     random = np.random.default_rng(angle + width)
     sheet = drawing(120 * 3, 120 * 7)
     mask = np.zeros(sheet.cols.shape, bool)
@@ -116,7 +180,7 @@ def test_crossings_are_one_x(lengths_of, drawing, angle, width):
         turn = random.uniform(0, 180)
         mask |= sheet.ray(centre, turn, 90, width) | sheet.ray(centre, turn + angle, 90, width)
     kinds = lengths_of(mask).crack_node.kind.tolist()
-    assert kinds.count("X") >= 0.95 * 21
+    assert kinds.count("X") >= share * 21
     assert kinds.count("I") == 4 * 21
 
 
