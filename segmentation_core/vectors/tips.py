@@ -4,7 +4,8 @@ Thinning ends a line up to half a crack's width before the crack does, and often
 into a corner. So the last half width of a line is cut off, and after smoothing replaced by a straight piece
 in the direction of the line, as long as the crack's area there divided by its width beside it. The piece
 reaches at least as far along the line as the skeleton did, and ends within a quarter of a pixel
-of the crack's pixels. Where the crack is cut off by the border of what is assessed, the line ends at the edge of its last pixel.
+of the crack's pixels. Where the crack is cut off by the border
+of what is assessed, the line ends at the edge of its last pixel.
 """
 
 from __future__ import annotations
