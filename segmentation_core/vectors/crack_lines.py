@@ -100,6 +100,8 @@ def crack_lines(pixels: NDArray[Any], grid: Grid, settings: VectorSettings) -> C
     kept, tips = trimmed(raw, half_widths[place], areas[place].astype(float), is_tip & ~cut, cut)
     patch = np.append(_patches(network, pixels), 0)[network.ends]
     lines = extended(smoothed(densified(kept), settings.smoothing_sigma_px), tips, patch)
+    # Ends on the raster's border come out of a division: the last bit must not put them beyond it.
+    lines = replace(lines, cols=lines.cols.clip(0, grid.width), rows=lines.rows.clip(0, grid.height))
     firsts = _first_pixels(network, pixels)
     component = pixels["unit"][np.searchsorted(pixels["flat"], firsts)]
     node_ids = np.append(network.nodes.firsts, 0)[network.ends]

@@ -88,7 +88,7 @@ def test_weights_in_parts_are_added_and_removed_whole(home: Path, in_parts: Path
 def test_a_broken_model_is_in_nobodys_way_and_can_be_removed(home: Path, checkpoint: Path) -> None:
     broken = add_model(checkpoint).path
     broken.with_suffix(".json").unlink()
-    assert load_model(None).name == "res_unet_lite"
+    assert load_model(None).name == "res_unet"
     with pytest.raises(ModelError, match=r"card is missing: .*little\.json"):
         list_models()
     assert remove_model("little") == broken
