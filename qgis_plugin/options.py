@@ -14,11 +14,9 @@ from qgis.PyQt.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QGroupBox,
-    QHBoxLayout,
     QLabel,
     QPlainTextEdit,
     QProgressBar,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -38,6 +36,7 @@ from .settings import (
 )
 from .tasks import in_background
 from .translation import tr
+from .widgets import button, row
 
 __all__ = ["OptionsPage"]
 
@@ -70,7 +69,7 @@ class OptionsPage(QgsOptionsPageWidget):
         self.python.setObjectName("craquelurePython")
         self.python.setFilePath(chosen_python())
         self.python.setDialogTitle(tr("The Python of an environment that has Craquelure"))
-        self.test_button = _button("craquelureTest", tr("Check it"), self._check)
+        self.test_button = button("craquelureTest", tr("Check it"), self._check)
         form.addRow(tr("Python"), self.python)
         form.addRow(_label(tr("Leave it empty to use the installed engine below.")))
         form.addRow(self.test_button)
@@ -94,15 +93,15 @@ class OptionsPage(QgsOptionsPageWidget):
         self.bar.setObjectName("craquelureInstallBar")
         self.bar.hide()
         self.managed_note = _label("")
-        self.install_button = _button("craquelureInstall", tr("Install, or go on"), self._install)
-        self.stop_button = _button("craquelureInstallStop", tr("Stop"), self._stop)
+        self.install_button = button("craquelureInstall", tr("Install, or go on"), self._install)
+        self.stop_button = button("craquelureInstallStop", tr("Stop"), self._stop)
         self.stop_button.setEnabled(False)
-        self.remove_button = _button("craquelureInstallRemove", tr("Remove"), self._remove)
+        self.remove_button = button("craquelureInstallRemove", tr("Remove"), self._remove)
         form.addRow(tr("Made with"), self.base)
         form.addRow(tr("Folder of wheels (without network)"), self.offline)
         form.addRow(tr("torch for"), self.torch)
         form.addRow(_label(tr("Suggested: {choice}, because {why}.", choice=choice, why=why)))
-        form.addRow(_row(self.install_button, self.stop_button, self.remove_button))
+        form.addRow(row(self.install_button, self.stop_button, self.remove_button))
         form.addRow(self.bar)
         form.addRow(self.managed_note)
         return box
@@ -115,10 +114,10 @@ class OptionsPage(QgsOptionsPageWidget):
         self.device.setCurrentText(default_device())
         form.addRow(tr("Device"), self.device)
         form.addRow(
-            _row(
-                _button("craquelureAddModel", tr("Add a model…"), self._choose_model),
-                _button("craquelureDiagnostics", tr("Diagnostics report"), self._check),
-                _button("craquelureCopy", tr("Copy"), self._copy),
+            row(
+                button("craquelureAddModel", tr("Add a model…"), self._choose_model),
+                button("craquelureDiagnostics", tr("Diagnostics report"), self._check),
+                button("craquelureCopy", tr("Copy"), self._copy),
             )
         )
         return box
@@ -265,18 +264,3 @@ def _label(text: str) -> QLabel:
     label = QLabel(text)
     label.setWordWrap(True)
     return label
-
-
-def _button(name: str, title: str, action: Any) -> QPushButton:
-    button = QPushButton(title)
-    button.setObjectName(name)
-    button.clicked.connect(lambda *_: action())
-    return button
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    for widget in widgets:
-        row.addWidget(widget)
-    row.addStretch(1)
-    return row

@@ -19,7 +19,7 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from ..results.book import BookFault, element_rows, surveys
+from ..results.book import BookFault, element_rows
 from ..translation import tr
 
 __all__ = ["ElementsModel", "ElementsPage"]
@@ -164,14 +164,7 @@ class ElementsPage(QWidget):
         chosen = self.survey.currentData()
         self.survey.blockSignals(True)
         self.survey.clear()
-        book = self._panel.book
-        rows = []
-        if book:
-            try:
-                rows = surveys(book)
-            except BookFault:
-                rows = []  # not made yet; the panel says so
-        for row in rows:
+        for row in self._panel.listed_surveys():
             title = row.name if row.name == row.date else f"{row.name} ({row.date})"
             self.survey.addItem(title, row.surv_id)
         at = self.survey.findData(chosen)

@@ -18,9 +18,10 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from ..results.book import BookFault, is_writable, surveys
+from ..results.book import BookFault, SurveyRow, is_writable, surveys
 from ..results.local_crs import is_local, use_stand_in
 from ..translation import tr
+from .edits import EditWatch
 from .elements import ElementsPage
 from .surveys import SurveysPage
 from .thresholds import ThresholdsPage
@@ -73,6 +74,8 @@ class Panel(QgsDockWidget):
         ):
             self.tabs.addTab(page, title)
         self.setWidget(self._laid_out())
+        self._edits = EditWatch(lambda: self.book, self)
+        self._edits.edited.connect(self.refresh)
         project = QgsProject.instance()
         project.readProject.connect(self._follow_project)
         project.cleared.connect(self._follow_project)
@@ -154,6 +157,13 @@ class Panel(QgsDockWidget):
         for page in (self.surveys, self.elements, self.thresholds):
             page.refresh()
 
+    def listed_surveys(self) -> list[SurveyRow]:
+        """Return the surveys of the book; none where there is no book, or none that can be read."""
+        try:
+            return surveys(self.book) if self.book else []
+        except BookFault:
+            return []  # not made yet, and the state line says so; or `open_book` has told
+
     def _offer_stand_in(self) -> None:
         crs = QgsProject.instance().crs()
         self._local_hint.setVisible(is_local(crs))
@@ -172,6 +182,7 @@ class Panel(QgsDockWidget):
         project.readProject.disconnect(self._follow_project)
         project.cleared.disconnect(self._follow_project)
         project.crsChanged.disconnect(self._offer_stand_in)
+        self._edits.stop()
         self.surveys.stop()
         self.elements.stop()
         self.thresholds.stop()

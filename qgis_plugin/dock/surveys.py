@@ -13,12 +13,10 @@ from qgis.PyQt.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QGroupBox,
-    QHBoxLayout,
     QHeaderView,
     QLineEdit,
     QMessageBox,
     QProgressBar,
-    QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -27,11 +25,12 @@ from qgis.PyQt.QtWidgets import (
 
 from ..algorithms.inputs import GSD_PROPERTY
 from ..engine.client import run_once
-from ..results.book import BookFault, surveys
+from ..results.book import surveys
 from ..results.loading import load_now, survey_layers
 from ..settings import default_device, engine_python
 from ..tasks import in_background
 from ..translation import tr
+from ..widgets import button, row
 from .runs import Run, RunQueue, RunState
 from .scale import ScaleTool
 
@@ -57,18 +56,18 @@ class SurveysPage(QWidget):
         self._make_queue_list()
         column = QVBoxLayout(self)
         column.addWidget(self.table, 2)
-        column.addLayout(_row(self.load_button, self.remove_button))
+        column.addLayout(row(self.load_button, self.remove_button))
         column.addWidget(self._form)
         column.addWidget(self.progress)
         column.addWidget(self.runs, 1)
-        column.addLayout(_row(self.cancel_button, self.clear_button))
+        column.addLayout(row(self.cancel_button, self.clear_button))
         self.refresh()
 
     def _make_book_list(self) -> None:
         self.table = _tree("craquelureSurveys", [tr("Survey"), tr("Date"), tr("Orthophotos"), tr("State")])
         self.table.itemDoubleClicked.connect(lambda *_: self.load_selected())
-        self.load_button = _button("craquelureLoad", tr("Load layers"), self.load_selected)
-        self.remove_button = _button("craquelureRemove", tr("Remove survey…"), self._ask_to_remove)
+        self.load_button = button("craquelureLoad", tr("Load layers"), self.load_selected)
+        self.remove_button = button("craquelureRemove", tr("Remove survey…"), self._ask_to_remove)
 
     def _make_form(self) -> None:
         self.ortho = QgsMapLayerComboBox()
@@ -99,15 +98,15 @@ class SurveysPage(QWidget):
         self.gsd.setRange(0.0, 1000.0)
         self.gsd.setSuffix(" mm")
         self.gsd.setSpecialValueText(tr("from the file"))
-        self.scale_button = _button("craquelureScale", tr("Set scale…"), self._start_scale)
+        self.scale_button = button("craquelureScale", tr("Set scale…"), self._start_scale)
         self.scale_button.setToolTip(
             tr("For a picture without coordinates: draw a line along its scale bar and type the length.")
         )
-        self.run_button = _button("craquelureRun", tr("Run"), self.add_run)
+        self.run_button = button("craquelureRun", tr("Run"), self.add_run)
         self._form = QGroupBox(tr("Map an orthophoto"))
         form = QFormLayout(self._form)
         form.addRow(tr("Orthophoto"), self.ortho)
-        form.addRow(tr("Pixel size"), _row(self.gsd, self.scale_button))
+        form.addRow(tr("Pixel size"), row(self.gsd, self.scale_button))
         form.addRow(tr("Date of survey"), self.date)
         form.addRow(tr("Name"), self.name)
         form.addRow(tr("Elements"), self.element_layer)
@@ -121,28 +120,22 @@ class SurveysPage(QWidget):
         self.progress.setRange(0, 100)
         self.progress.hide()
         self.runs = _tree("craquelureRuns", [tr("Run"), tr("State")])
-        self.cancel_button = _button("craquelureCancel", tr("Cancel"), self.cancel_selected)
-        self.clear_button = _button("craquelureClear", tr("Clear finished"), self.queue.forget_finished)
+        self.cancel_button = button("craquelureCancel", tr("Cancel"), self.cancel_selected)
+        self.clear_button = button("craquelureClear", tr("Clear finished"), self.queue.forget_finished)
 
     def refresh(self) -> None:
         """Show the surveys of the book."""
         self.table.clear()
-        book = self._panel.book
-        rows = []
-        if book:
-            try:
-                rows = surveys(book)
-            except BookFault:
-                rows = []  # not made yet; the panel says so
-        for row in rows:
-            state = tr("edited: figures are stale") if row.stale else ""
-            item = QTreeWidgetItem([row.name, row.date, str(row.orthophotos), state])
-            item.setData(0, _KEY, row.surv_id)
+        listed = self._panel.listed_surveys()
+        for survey in listed:
+            state = tr("edited: figures are stale") if survey.stale else ""
+            item = QTreeWidgetItem([survey.name, survey.date, str(survey.orthophotos), state])
+            item.setData(0, _KEY, survey.surv_id)
             self.table.addTopLevelItem(item)
-        if rows:
-            self.table.setCurrentItem(self.table.topLevelItem(len(rows) - 1))
-        self.load_button.setEnabled(bool(rows))
-        self.remove_button.setEnabled(bool(rows) and self._panel.can_write())
+        if listed:
+            self.table.setCurrentItem(self.table.topLevelItem(len(listed) - 1))
+        self.load_button.setEnabled(bool(listed))
+        self.remove_button.setEnabled(bool(listed) and self._panel.can_write())
         self.run_button.setEnabled(self._panel.can_write())
 
     def selected_survey(self) -> tuple[str, str] | None:
@@ -362,18 +355,3 @@ def _tree(name: str, titles: list[str]) -> QTreeWidget:
     tree.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
     tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
     return tree
-
-
-def _button(name: str, title: str, action: Any) -> QPushButton:
-    button = QPushButton(title)
-    button.setObjectName(name)
-    button.clicked.connect(lambda *_: action())
-    return button
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    for widget in widgets:
-        row.addWidget(widget)
-    row.addStretch(1)
-    return row

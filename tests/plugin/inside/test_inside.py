@@ -116,6 +116,35 @@ def test_the_scale_of_a_picture(plugin, tmp_path):
     assert gsd_from_line(layer, QgsPointXY(0, 0), QgsPointXY(10, 0), 50.0) is None
 
 
+def test_edits_made_with_qgis_tools_are_noticed_in_the_book_alone(plugin, tmp_path):
+    from craquelure.dock.edits import EditWatch
+    from osgeo import ogr
+    from qgis.core import QgsFeature
+    from qgis.PyQt.QtCore import QObject
+    from qgis.PyQt.QtTest import QSignalSpy
+
+    layers = []
+    for name in ("book", "other"):
+        path = str(tmp_path / f"{name}.gpkg")
+        made = ogr.GetDriverByName("GPKG").CreateDataSource(path)
+        made.CreateLayer("crack_line", geom_type=ogr.wkbLineString)
+        made = None
+        layers.append(QgsVectorLayer(f"{path}|layername=crack_line", name, "ogr"))
+    parent = QObject()
+    QgsProject.instance().addMapLayer(layers[0])  # before
+    watch = EditWatch(lambda: str(tmp_path / "book.gpkg"), parent)
+    QgsProject.instance().addMapLayer(layers[1])  # and after watching began
+    spy, counts = QSignalSpy(watch.edited), []
+    for layer in layers:
+        layer.startEditing()
+        layer.addFeature(QgsFeature(layer.fields()))
+        assert layer.commitChanges()
+        counts.append(len(spy))
+    watch.stop()
+    QgsProject.instance().removeMapLayers([layer.id() for layer in layers])
+    assert counts == [1, 1]
+
+
 def test_the_table_sorts_numbers_as_numbers_and_keeps_the_selection(plugin):
     from craquelure.dock.elements import ElementsModel
     from qgis.PyQt.QtCore import QPersistentModelIndex
