@@ -26,7 +26,7 @@ def augmented(
     size_px : int
         Side of the result.
     rescale : bool
-        Also rotate freely and scale by 0.6 to 1.6; what comes from outside the picture is ignored.
+        Also rotate freely and scale by 0.6 to 2.2; what comes from outside the picture is ignored.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def augmented(
 
 
 def _rescaled(rng: np.random.Generator, image: Image8, label: Image8, size_px: int) -> tuple[Image8, Image8]:
-    scale = float(np.exp(rng.uniform(np.log(0.6), np.log(1.6)))) if rng.random() < 0.6 else 1.0
+    scale = float(np.exp(rng.uniform(np.log(0.6), np.log(2.2)))) if rng.random() < 0.6 else 1.0
     angle = rng.uniform(-np.pi, np.pi) if rng.random() < 0.3 else 0.0
     if scale == 1.0 and angle == 0.0 and image.shape[0] == size_px:
         return image, label
