@@ -92,6 +92,10 @@ def _relit(rng: np.random.Generator, image: Image8) -> Image8:
         out = out ** rng.uniform(0.7, 1.5)
     if rng.random() < 0.6:
         out = (out - 0.5) * rng.uniform(0.75, 1.3) + 0.5 + rng.uniform(-0.12, 0.12)
+    if rng.random() < 0.2:
+        # Stretched as scans and prints are: cracks then are as black as any ink line.
+        dark, light = np.percentile(out, (rng.uniform(0.5, 10), rng.uniform(80, 99)))
+        out = (out - dark) / max(float(light - dark), 0.1)
     if rng.random() < 0.5:
         grey = out.mean(axis=2, keepdims=True)
         out = grey + (out - grey) * rng.uniform(0.3, 1.4)
