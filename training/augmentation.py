@@ -26,7 +26,7 @@ def augmented(
     size_px : int
         Side of the result.
     rescale : bool
-        Also rotate freely and scale by 0.6 to 1.6; what comes from outside the picture is ignored.
+        Also rotate freely and scale by 0.6 to 2.2; what comes from outside the picture is ignored.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def augmented(
 
 
 def _rescaled(rng: np.random.Generator, image: Image8, label: Image8, size_px: int) -> tuple[Image8, Image8]:
-    scale = float(np.exp(rng.uniform(np.log(0.6), np.log(1.6)))) if rng.random() < 0.6 else 1.0
+    scale = float(np.exp(rng.uniform(np.log(0.6), np.log(2.2)))) if rng.random() < 0.6 else 1.0
     angle = rng.uniform(-np.pi, np.pi) if rng.random() < 0.3 else 0.0
     if scale == 1.0 and angle == 0.0 and image.shape[0] == size_px:
         return image, label
@@ -92,6 +92,10 @@ def _relit(rng: np.random.Generator, image: Image8) -> Image8:
         out = out ** rng.uniform(0.7, 1.5)
     if rng.random() < 0.6:
         out = (out - 0.5) * rng.uniform(0.75, 1.3) + 0.5 + rng.uniform(-0.12, 0.12)
+    if rng.random() < 0.2:
+        # Stretched as scans and prints are: cracks then are as black as any ink line.
+        dark, light = np.percentile(out, (rng.uniform(0.5, 10), rng.uniform(80, 99)))
+        out = (out - dark) / max(float(light - dark), 0.1)
     if rng.random() < 0.5:
         grey = out.mean(axis=2, keepdims=True)
         out = grey + (out - grey) * rng.uniform(0.3, 1.4)

@@ -21,7 +21,13 @@ from segmentation_core.errors import ModelError, ParameterError
 from segmentation_core.models import build
 from segmentation_core.vocabulary import load_vocabulary
 from training.data import Batch
-from training.parts import encoder_weights, is_of_encoder, learning_parameters, set_training
+from training.parts import (
+    encoder_weights,
+    is_of_encoder,
+    learning_parameters,
+    set_training,
+    without_neighbours,
+)
 from training.prediction import SCALINGS, memory_format
 from training.recipe import Recipe
 
@@ -132,6 +138,7 @@ class RunState:
             raise ParameterError("the state to start from is not the recipe's", path=path)
         tensors = load_file(path, device=str(self.device))
         state = {k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")}
+        state = without_neighbours(self.network, state)
         if not state:
             state = self.network.state_dict() | encoder_weights(self.network, tensors, path)
         try:

@@ -14,6 +14,9 @@ __all__ = ["add_craquelure", "add_paint_loss"]
 
 Mask = NDArray[np.bool_]
 
+_WIDE = 0.15
+"""Share of pictures with wide cracks between large cells, as under a lens or on a thick ground."""
+
 _FAINTEST = 11.0
 """Grey levels of contrast below which damage is ignored in training."""
 
@@ -45,9 +48,15 @@ def add_craquelure(
         For paint loss that ends at cracks.
     """
     size_px = picture.shape[0]
-    networks = []
+    networks: list[CellNetwork] = []
     coverage = np.zeros((size_px, size_px), np.float32)
-    if rng.random() < 0.8:
+    kind, bare = rng.random(), False
+    if kind < _WIDE:
+        bare = rng.random() < 0.5
+        picture = _bare_priming(rng, picture) if bare else picture
+        widths = (rng.uniform(2, 6), rng.uniform(6, 11))
+        networks.append(cell_network(rng, size_px, rng.uniform(50, 200), widths, rng.uniform(0.75, 1)))
+    elif kind < 0.8:
         cell = float(np.exp(rng.uniform(np.log(14), np.log(120))))
         top = min(rng.uniform(1.2, 8), max(cell / 7, 1.4))
         networks.append(cell_network(rng, size_px, cell, (0.7, top), rng.uniform(0.5, 1)))
@@ -58,7 +67,7 @@ def add_craquelure(
             )
     for index, network in enumerate(networks):
         layer = network.coverage
-        if rng.random() < (0.8 if index else 0.45):
+        if kind >= _WIDE and rng.random() < (0.8 if index else 0.45):
             field = smooth_field(rng, size_px, rng.uniform(60, 200))
             active = np.clip((field - rng.uniform(0.2, 0.55)) * 5, 0, 1)
             # Narrowing the width, not fading it, gives tips that taper.
@@ -67,10 +76,22 @@ def add_craquelure(
     if not networks or rng.random() < 0.4:
         count = int(rng.integers(1, 9))
         coverage = np.maximum(coverage, wandering_cracks(rng, size_px, count, (0.8, rng.uniform(1.2, 6))))
-    cracked = _render_cracks(rng, picture, coverage)
+    cracked = _render_cracks(rng, picture, coverage, dark=bare)
     crack = (coverage >= 0.5) & _visible(picture, cracked, coverage >= 0.5, reach_px=2.0)
     unsure = (coverage >= 0.2) & ~crack
     return cracked, crack, unsure, networks
+
+
+def _bare_priming(rng: np.random.Generator, picture: Picture) -> Picture:
+    """Pale the picture to grey, with the coarse grain of a ground or of an old print."""
+    size_px = picture.shape[0]
+    grey = picture.mean(axis=2)
+    grain = ndimage.gaussian_filter(
+        rng.standard_normal((size_px, size_px), dtype=np.float32), rng.uniform(0.5, 1.6)
+    )
+    pale = 255 - (255 - grey) * rng.uniform(0.15, 0.7) + rng.uniform(8, 28) * grain / grain.std()
+    priming: Picture = np.repeat(np.clip(pale, 0, 255)[..., None], 3, axis=2).astype(np.float32)
+    return priming
 
 
 def _visible(before: Picture, after: Picture, mask: Mask, reach_px: float) -> Mask:
@@ -82,7 +103,7 @@ def _visible(before: Picture, after: Picture, mask: Mask, reach_px: float) -> Ma
     return seen
 
 
-def _render_cracks(rng: np.random.Generator, picture: Picture, coverage: Field) -> Picture:
+def _render_cracks(rng: np.random.Generator, picture: Picture, coverage: Field, *, dark: bool) -> Picture:
     size_px = picture.shape[0]
     soft = ndimage.gaussian_filter(coverage, rng.uniform(0.25, 0.7))
     strength = rng.uniform(0.35, 0.95) * (0.75 + 0.5 * (smooth_field(rng, size_px, 50) - 0.5))
@@ -92,13 +113,13 @@ def _render_cracks(rng: np.random.Generator, picture: Picture, coverage: Field) 
         shift = rng.uniform(-2, 2, 2)
         lip = ndimage.shift(ndimage.gaussian_filter(coverage, 0.7), shift, order=1, mode="nearest")
         out = out * (1 + rng.uniform(0.05, 0.4) * lip[..., None])
-    if rng.random() < (0.8 if out.mean() > _DARK else 0.25):
-        dark = (
+    if dark or rng.random() < (0.8 if out.mean() > _DARK else 0.25):
+        depth = (
             out * rng.uniform(0.05, 0.5)
             if rng.random() < 0.6
             else np.full(3, rng.uniform(10, 60), np.float32)
         )
-        darkened: Picture = (out * (1 - alpha) + dark * alpha).astype(np.float32)
+        darkened: Picture = (out * (1 - alpha) + depth * alpha).astype(np.float32)
         return darkened
     ground = _GROUNDS[rng.integers(len(_GROUNDS))] * rng.uniform(0.9, 1.15)
     contrast = np.abs(ground.mean() - out.mean(axis=(0, 1)).mean())

@@ -5,16 +5,20 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segmentation_core.errors import RasterError
+from segmentation_core.facade.generate import generate_facade
 from segmentation_core.inference.blending import Blender
 from segmentation_core.inference.network import Predictor
 from segmentation_core.inference.pipeline import Picture, probability_blocks
+from segmentation_core.inference.settings import SegmentSettings, plan_run
 from segmentation_core.models import load_model
 from segmentation_core.raster.tiles import tile_grid
+from segmentation_core.vocabulary import load_vocabulary
 
 
 def picture_of(rgb, valid=None, wanted=None):
@@ -100,6 +104,29 @@ def test_a_real_network_tiled_equals_whole_image_96_px_from_borders(checkpoint, 
     assert far.sum() > 10_000
     assert np.ptp(expected) > 0.05
     assert np.abs(got - expected)[:, far].max() < 1e-3
+
+
+@pytest.fixture(scope="module")
+def facade_rgb(tmp_path_factory):
+    facade = generate_facade(tmp_path_factory.mktemp("facade"), seed=3, size_px=(1696, 1024))
+    with rasterio.open(facade.orthophoto) as dataset:
+        return dataset.read([1, 2, 3])
+
+
+@pytest.mark.parametrize("name", ["res_unet", "res_unet_lite"])
+def test_shipped_weights_tiled_equal_the_whole_picture_at_every_pixel(name, cpu, facade_rgb):
+    model = load_model(name)
+    tiles = plan_run(SegmentSettings(), cpu, *facade_rgb.shape[1:]).tiles
+    assert tiles.rows * tiles.cols > 1
+    tiled, _ = collect(
+        picture_of(facade_rgb), tiles, Predictor(model.network, model.card, cpu, batch=1, use_bfloat16=False)
+    )
+    whole = whole_image(model.network, model.card, facade_rgb)
+    assert np.ptp(whole) > 0.9
+    # Nearer than 96 px to its border a tile has next to no weight: the bound holds at every pixel.
+    assert np.abs(tiled - whole).max() < 1e-3
+    thresholds = np.array([model.card.thresholds[code] for code in load_vocabulary().codes])[:, None, None]
+    assert ((tiled >= thresholds) == (whole >= thresholds)).all(axis=0).mean() >= 0.999
 
 
 def test_a_constant_picture_has_no_seams(tiny_network, card, cpu):

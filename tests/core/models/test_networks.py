@@ -13,7 +13,7 @@ from segmentation_core.models import ARCHITECTURES, build
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
-        ("res_unet", 28_484_627),
+        ("res_unet", 21_144_595),
         ("res_unet_lite", 6_589_411),
         ("res_unet_paper", 43_932_931),
         ("unet", 24_891_267),
