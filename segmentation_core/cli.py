@@ -7,20 +7,25 @@ of Craquelure's own. Heavy imports happen inside the commands.
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from segmentation_core import __version__
+from segmentation_core.cli_model import model_app
+from segmentation_core.cli_options import Device, DeviceOption, Gsd, Json, ModelOption, WorkingGsd
 from segmentation_core.cli_plugin import plugin_app
 from segmentation_core.errors import CraquelureError, Interrupted
-from segmentation_core.terminal import print_table, progress_shown
+from segmentation_core.terminal import (
+    print_demo,
+    print_json,
+    print_notes,
+    print_statistics,
+    progress_shown,
+)
 
 __all__ = ["app", "main"]
 
@@ -32,75 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-model_app = typer.Typer(help="List, add or remove models.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(model_app, name="model")
 app.add_typer(plugin_app, name="plugin")
-
-
-class Device(str, Enum):
-    """Where the network runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object with every figure.")]
-ModelOption = Annotated[
-    str | None, typer.Option("--model", help="Name of a model of the store, or a .safetensors file.")
-]
-DeviceOption = Annotated[Device, typer.Option("--device", help="Where the network runs.")]
-Gsd = Annotated[
-    float | None,
-    typer.Option(
-        "--gsd", metavar="MM", help="Ground sampling distance in mm per pixel, for an image without CRS."
-    ),
-]
-WorkingGsd = Annotated[
-    float | None,
-    typer.Option(
-        "--working-gsd", metavar="MM", help="Average a finer raster down to this GSD; nothing is upsampled."
-    ),
-]
-
-
-def _print_json(result: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(result, ensure_ascii=False, allow_nan=False, default=str) + "\n")
-
-
-def _print_notes(result: dict[str, Any]) -> None:
-    for note in result.get("run", {}).get("notes", ()):
-        sys.stderr.write(f"Note: {note}\n")
-
-
-def _number(value: float | None) -> str:
-    """Write a figure with four significant digits, and all digits before the point."""
-    if value is None:
-        return "-"
-    digits = 3 - math.floor(math.log10(abs(value))) if value else 0
-    return f"{value:,.{max(digits, 0)}f}"
-
-
-_COLUMNS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
-    ("assessed m2", lambda r: _number(r["assessed_m2"])),
-    ("loss cm2", lambda r: _number(r["loss_m2"] * 1e4)),
-    ("loss %", lambda r: _number(None if r["loss_ratio"] is None else r["loss_ratio"] * 100)),
-    ("losses", lambda r: str(r["loss_count"])),
-    ("cracks m", lambda r: _number(r["crack_m"])),
-    ("cracks", lambda r: str(r["crack_count"])),
-    ("P21 m/m2", lambda r: _number(r["p21_m_per_m2"])),
-    ("mean width mm", lambda r: _number(r["width_mean_mm"])),
-)
-
-
-def _print_statistics(title: str, result: dict[str, Any]) -> None:
-    rows = [
-        {"element": str(r["elem_id"]), **{name: show(r) for name, show in _COLUMNS}}
-        for r in result["elements"]
-    ]
-    rows.append({"element": "all", **{name: show(result["totals"]) for name, show in _COLUMNS}})
-    print_table(title, ["element", *(name for name, _ in _COLUMNS)], rows, total=True)
 
 
 @app.command()
@@ -162,10 +100,10 @@ def survey(
             progress=progress,
         )
     if as_json:
-        _print_json(result)
+        print_json(result)
         return
-    _print_notes(result)
-    _print_statistics(f"Survey {name or date} of {ortho.name}", result)
+    print_notes(result)
+    print_statistics(f"Survey {name or date} of {ortho.name}", result)
     typer.echo(f"Survey book: {book}")
 
 
@@ -193,11 +131,11 @@ def segment(
             progress=progress,
         )
     if as_json:
-        _print_json(
+        print_json(
             {"probability": str(result.probability), "classes": str(result.classes), "run": result.run}
         )
         return
-    _print_notes({"run": result.run})
+    print_notes({"run": result.run})
     typer.echo(f"Probabilities: {result.probability}\nClasses: {result.classes}")
 
 
@@ -232,10 +170,10 @@ def vectorise(
     with progress_shown(quiet=as_json) as progress:
         result = run(source, out, thresholds=thresholds or None, gsd_mm=gsd, progress=progress)
     if as_json:
-        _print_json(result)
+        print_json(result)
         return
-    _print_notes(result)
-    _print_statistics(f"Vectors of {source.name}", {"elements": [], "totals": result["totals"]})
+    print_notes(result)
+    print_statistics(f"Vectors of {source.name}", {"elements": [], "totals": result["totals"]})
     typer.echo(f"Vectors: {out}")
 
 
@@ -255,10 +193,10 @@ def measure(
 
     result = run(vectors, elements, id_field, out, exclude=exclude)
     if as_json:
-        _print_json(result)
+        print_json(result)
         return
-    _print_notes(result)
-    _print_statistics(f"Elements of {vectors.name}", result)
+    print_notes(result)
+    print_statistics(f"Elements of {vectors.name}", result)
     typer.echo(f"Table: {out}")
 
 
@@ -278,9 +216,9 @@ def predict(
     with progress_shown(quiet=as_json) as progress:
         result = run(images, out, model=model, device=device.value, progress=progress)
     if as_json:
-        _print_json(result)
+        print_json(result)
         return
-    _print_notes(result)
+    print_notes(result)
     typer.echo(f"Labels: {out}")
 
 
@@ -335,9 +273,9 @@ def export(
         overwrite=overwrite,
     )
     if as_json:
-        _print_json(result)
+        print_json(result)
         return
-    _print_notes(result)
+    print_notes(result)
     typer.echo(f"Written: {result['run']['out']}")
 
 
@@ -358,7 +296,7 @@ def export_model(
 
     result = run(name, file_format, out, gsd_mm=gsd, tile_px=tile, overwrite=overwrite)
     if as_json:
-        _print_json(result)
+        print_json(result)
         return
     typer.echo(f"Written: {result['path']}")
     typer.echo(f"Largest difference of a probability to ours: {result['max_difference']:.2g}")
@@ -371,7 +309,7 @@ def doctor(as_json: Json = False) -> None:
 
     result = run()
     if as_json:
-        _print_json(result)
+        print_json(result)
     else:
         for check in result["checks"]:
             typer.echo(f"{'ok ' if check['ok'] else 'NO '} {check['name']}: {check['found']}")
@@ -396,77 +334,10 @@ def demo(
     with progress_shown(quiet=as_json) as progress:
         result = run(out, model=model, device=device.value, progress=progress)
     if as_json:
-        _print_json(result)
+        print_json(result)
         return
-    _print_notes(result)
-    _print_demo(result)
-
-
-def _print_demo(result: dict[str, Any]) -> None:
-    columns = ("loss_m2", "crack_m")
-    scale = {"loss_m2": ("loss cm2", 1e4), "crack_m": ("cracks m", 1.0)}
-    rows = []
-    for element in result["elements"]:
-        row = {"element": str(element["elem_id"])}
-        for column in columns:
-            title, factor = scale[column]
-            row[f"{title} found"] = _number(element[f"found_{column}"] * factor)
-            row[f"{title} true"] = _number(element[f"true_{column}"] * factor)
-        rows.append(row)
-    print_table("Found against true", list(rows[0]), rows)
-    for name, score in result["scores"].items():
-        if isinstance(score, (int, float)):
-            typer.echo(f"{name}: {score:.3f}")
-    for name, path in result["paths"].items():
-        typer.echo(f"{name}: {path}")
-
-
-@model_app.command("list")
-def model_list(as_json: Json = False) -> None:
-    """List the models of the store."""
-    from segmentation_core.operations.model import model_list as run
-
-    result = run()
-    if as_json:
-        _print_json(result)
-        return
-    columns = ["model", "network", "cracks px", "origin"]
-    rows = []
-    for entry in result["models"]:
-        low, high = entry["crack_width_px"]
-        origin = "shipped" if entry["shipped"] else "added"
-        rows.append(
-            {
-                "model": entry["name"] + (" (default)" if entry["default"] else ""),
-                "network": entry["architecture"],
-                "cracks px": f"{low:g}-{high:g}",
-                "origin": origin,
-            }
-        )
-    print_table("Models", columns, rows)
-
-
-@model_app.command("add")
-def model_add(
-    file: Annotated[Path, typer.Argument(help="A .safetensors file with its .json card beside it.")],
-    as_json: Json = False,
-) -> None:
-    """Check a model and add it to the store."""
-    from segmentation_core.operations.model import model_add as run
-
-    result = run(file)
-    _print_json(result) if as_json else typer.echo(f"Added {result['name']}: {result['path']}")
-
-
-@model_app.command("remove")
-def model_remove(
-    name: Annotated[str, typer.Argument(help="Name of a model that was added.")], as_json: Json = False
-) -> None:
-    """Remove a model that was added to the store."""
-    from segmentation_core.operations.model import model_remove as run
-
-    result = run(name)
-    _print_json(result) if as_json else typer.echo(f"Removed {result['name']}")
+    print_notes(result)
+    print_demo(result)
 
 
 def _version(wanted: bool) -> None:

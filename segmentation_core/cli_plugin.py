@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from segmentation_core.cli_options import Json
+from segmentation_core.terminal import print_json
 
 __all__ = ["plugin_app"]
 
 plugin_app = typer.Typer(
     help="Build or install the QGIS plugin.", no_args_is_help=True, rich_markup_mode=None
 )
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object with every figure.")]
 
 
 @plugin_app.command("package")
@@ -25,11 +26,7 @@ def plugin_package(
     from segmentation_core.operations.plugin import plugin_package as run
 
     result = run(out)
-    typer.echo(
-        json.dumps(result, ensure_ascii=False)
-        if as_json
-        else f"{result['zip']} ({result['bytes'] / 1e6:.1f} MB)"
-    )
+    print_json(result) if as_json else typer.echo(f"{result['zip']} ({result['bytes'] / 1e6:.1f} MB)")
 
 
 @plugin_app.command("install")
@@ -46,8 +43,7 @@ def plugin_install(
     from segmentation_core.operations.plugin import plugin_install as run
 
     result = run(profile, package=package)
-    typer.echo(
-        json.dumps(result, ensure_ascii=False)
-        if as_json
-        else f"Installed in {result['plugin']}. Start QGIS again: the panel is under Raster > Craquelure."
-    )
+    if as_json:
+        print_json(result)
+        return
+    typer.echo(f"Installed in {result['plugin']}. Start QGIS again: the panel is under Raster > Craquelure.")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from segmentation_core.progress import Progress, rate, told_in_lines
 
-__all__ = ["print_table", "progress_shown"]
+__all__ = ["print_demo", "print_json", "print_notes", "print_statistics", "print_table", "progress_shown"]
 
 
 @contextmanager
@@ -76,3 +78,64 @@ def print_table(
     if not console.is_terminal:
         console = Console(width=120)
     console.print(table)
+
+
+def print_json(result: Mapping[str, Any]) -> None:
+    """Print one JSON object; never NaN."""
+    sys.stdout.write(json.dumps(result, ensure_ascii=False, allow_nan=False, default=str) + "\n")
+
+
+def print_notes(result: Mapping[str, Any]) -> None:
+    """Print what a run noted, on standard error."""
+    for note in result.get("run", {}).get("notes", ()):
+        sys.stderr.write(f"Note: {note}\n")
+
+
+def _number(value: float | None) -> str:
+    """Write a figure with four significant digits, and all digits before the point."""
+    if value is None:
+        return "-"
+    digits = 3 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:,.{max(digits, 0)}f}"
+
+
+_COLUMNS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
+    ("assessed m2", lambda r: _number(r["assessed_m2"])),
+    ("loss cm2", lambda r: _number(r["loss_m2"] * 1e4)),
+    ("loss %", lambda r: _number(None if r["loss_ratio"] is None else r["loss_ratio"] * 100)),
+    ("losses", lambda r: str(r["loss_count"])),
+    ("cracks m", lambda r: _number(r["crack_m"])),
+    ("cracks", lambda r: str(r["crack_count"])),
+    ("P21 m/m2", lambda r: _number(r["p21_m_per_m2"])),
+    ("mean width mm", lambda r: _number(r["width_mean_mm"])),
+)
+
+
+def print_statistics(title: str, result: Mapping[str, Any]) -> None:
+    """Print the quantities per element, and their totals."""
+    rows = [
+        {"element": str(r["elem_id"]), **{name: show(r) for name, show in _COLUMNS}}
+        for r in result["elements"]
+    ]
+    rows.append({"element": "all", **{name: show(result["totals"]) for name, show in _COLUMNS}})
+    print_table(title, ["element", *(name for name, _ in _COLUMNS)], rows, total=True)
+
+
+def print_demo(result: Mapping[str, Any]) -> None:
+    """Print what the demo found against what is true, its scores, and where everything is."""
+    columns = ("loss_m2", "crack_m")
+    scale = {"loss_m2": ("loss cm2", 1e4), "crack_m": ("cracks m", 1.0)}
+    rows = []
+    for element in result["elements"]:
+        row = {"element": str(element["elem_id"])}
+        for column in columns:
+            title, factor = scale[column]
+            row[f"{title} found"] = _number(element[f"found_{column}"] * factor)
+            row[f"{title} true"] = _number(element[f"true_{column}"] * factor)
+        rows.append(row)
+    print_table("Found against true", list(rows[0]), rows)
+    for name, score in result["scores"].items():
+        if isinstance(score, (int, float)):
+            sys.stdout.write(f"{name}: {score:.3f}\n")
+    for name, path in result["paths"].items():
+        sys.stdout.write(f"{name}: {path}\n")
