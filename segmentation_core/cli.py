@@ -7,6 +7,7 @@ of Craquelure's own. Heavy imports happen inside the commands.
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -222,6 +223,10 @@ def predict(
     typer.echo(f"Labels: {out}")
 
 
+def _ids(listed: str) -> list[str]:
+    return [name.strip() for row in csv.reader([listed], skipinitialspace=True) for name in row]
+
+
 @app.command()
 def export(
     book: Annotated[Path, typer.Argument(help="The survey book.")],
@@ -240,7 +245,12 @@ def export(
         tuple[str, str] | None, typer.Option("--pair", metavar="A B", help="Changes between two surveys.")
     ] = None,
     elements: Annotated[
-        str | None, typer.Option("--elements", metavar="ID,...", help="Some elements, by id.")
+        str | None,
+        typer.Option(
+            "--elements",
+            metavar="ID,...",
+            help="Some elements, by id; one with a comma in quotes: '\"A,1\",B2'.",
+        ),
     ] = None,
     language: Annotated[str, typer.Option("--language", help="en or zh.")] = "en",
     unit: Annotated[str, typer.Option("--unit", help="Unit of a drawing: m or mm.")] = "m",
@@ -264,7 +274,7 @@ def export(
         out,
         survey=survey_name,
         pair=pair,
-        elements=None if elements is None else [name.strip() for name in elements.split(",")],
+        elements=None if elements is None else _ids(elements),
         language=language,
         unit=unit,
         paper=paper,

@@ -18,12 +18,20 @@ __all__ = ["doctor"]
 _PACKAGES = (
     "torch",
     "torchvision",
+    "numpy",
+    "scipy",
+    "scikit-image",
     "rasterio",
     "pyogrio",
+    "pyproj",
     "geopandas",
     "shapely",
-    "scikit-image",
+    "pillow",
+    "matplotlib",
     "safetensors",
+    "ezdxf",
+    "openpyxl",
+    "fpdf2",
 )
 _OLDEST_PYTHON = (3, 10)
 _DISK_BYTES = 2 * 1024**3

@@ -68,6 +68,8 @@ def test_what_is_refused_in_one_line(craquelure, book, tmp_path):
     done = craquelure("export", book, "--format", "xlsx", "-o", tmp_path / "there.xlsx")
     refused(done, "there.xlsx", "--overwrite")
     assert (tmp_path / "there.xlsx").read_text() == "mine"
+    done = craquelure("export", book, "--format", "csv", "-o", tmp_path / "c", "--elements", 'B-01, "B,9"')
+    refused(done, "'B,9'")
     refused(
         craquelure("export", book, "--format", "csv", "-o", tmp_path / "x", "--survey", "秋"), "秋", "春季"
     )
