@@ -18,6 +18,7 @@ from segmentation_core.statistics.elements import (
     require_contact,
 )
 from segmentation_core.statistics.layers import Selection, tally_layers
+from segmentation_core.statistics.network import axes_of
 from segmentation_core.statistics.outlines import named, polygon_parts
 from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
 from segmentation_core.statistics.regions import assessed_regions, overlapping
@@ -68,9 +69,9 @@ def measure(
         assessed, notes = _assessed(source, exclude)
         ids, outlines, more_notes = _elements(source, elements, id_field, assessed)
         regions = assessed_regions(outlines, assessed)
-        tally = Tally(ids)
+        tally = Tally(ids, None if outlines is None else axes_of(outlines))
         tally.add_assessed(regions.areas * source.metres_per_unit**2)
-        tally_layers(Selection(source.connection), regions, source.metres_per_unit, tally)
+        tally_layers(Selection(source.connection, source.gsd_mm), regions, source.metres_per_unit, tally)
         run: dict[str, Any] = {"vectors": str(vectors), "vectorise": source.run}
     notes += more_notes
     unassessed = [name for name, row in zip(ids, tally.rows(), strict=True) if not row["assessed_m2"]]

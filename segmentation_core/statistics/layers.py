@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation_core.statistics.features import FeatureChunk, stream_features
+from segmentation_core.statistics.network import LineEnds
 from segmentation_core.statistics.regions import Parts, Regions
 from segmentation_core.statistics.tally import Tally
 
@@ -41,9 +42,12 @@ class Selection:
         Tells apart rasters whose connected cracks are numbered alike.
     left : callable or None
         What counts of crack areas; None for all.
+    gsd_mm : float
+        Of the raster that the features come from.
     """
 
     connection: sqlite3.Connection
+    gsd_mm: float
     where: str = "1"
     parameters: Sequence[Any] = ()
     raster_key: int = 0
@@ -88,13 +92,19 @@ def tally_layers(
             counted = selection.left(chunk.geometries, chunk.column(0), parts, regions)
         tally.add_areas(counted, metres_per_unit)
         _tell(placed, "crack_area", chunk, parts)
-    for chunk in selection.stream("crack_line", "comp_id"):
+    ends = LineEnds(regions)
+    for chunk in selection.stream("crack_line", "comp_id", "wid_m", "node_a", "node_b"):
         parts = regions.lengths_of(chunk.geometries)
         tally.add_lines(parts, selection.cracks(chunk), metres_per_unit)
+        tally.add_courses(chunk.geometries, parts, regions, metres_per_unit, selection.gsd_mm)
+        tally.add_widths(parts, [row[1] for row in chunk.rows], metres_per_unit)
+        ends.add(chunk, 2, 3)
         _tell(placed, "crack_line", chunk, parts)
-    if placed is not None:
-        for chunk in selection.stream("crack_node"):
-            _tell(placed, "crack_node", chunk, regions.points_in(chunk.geometries))
+    for chunk in selection.stream("crack_node", "node_id", "kind"):
+        tally.add_nodes(ends.nodes(chunk, 0, 1))
+        _tell(placed, "crack_node", chunk, regions.points_in(chunk.geometries))
+    for tips in ends.drawn_tips():
+        tally.add_nodes(tips)
 
 
 def _tell(placed: Placed | None, table: str, chunk: FeatureChunk, parts: Parts) -> None:

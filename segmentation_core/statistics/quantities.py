@@ -6,55 +6,15 @@ has one code, one unit and one meaning everywhere (MEASUREMENT, section 3).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
-__all__ = ["METHOD_VERSION", "QUANTITIES", "Quantity", "with_ratios"]
+from segmentation_core.statistics.network_quantities import NETWORK, SIZES, SUMS
+from segmentation_core.statistics.quantity import METHOD_VERSION, Quantity
 
-METHOD_VERSION = "1"
-"""Version of the way the quantities are computed; stored beside every value."""
+__all__ = ["MAIN", "METHOD_VERSION", "QUANTITIES", "SUMMED", "Quantity", "with_ratios"]
 
-
-@dataclass(frozen=True)
-class Quantity:
-    """One column of the statistics.
-
-    Attributes
-    ----------
-    code : str
-        Name in JSON, CSV and the survey book; it ends in the unit.
-    unit : str
-        SI, ``"1"`` for a share or a count, or mm where the code says so.
-    name_en, name_zh : str
-        Names shown to people.
-    meaning_en, meaning_zh : str
-        One sentence.
-    total : {"sum", "distinct", "ratio"}
-        How elements make a total: added; counted once however many elements it lies in; or divided
-        from the totals of ``numerator`` and ``denominator``.
-    numerator, denominator : str or None
-        Codes, for a ratio.
-    factor : float
-        Multiplies a ratio, to reach its unit.
-    counted_in : str or None
-        Name of the count stored as ``n`` beside the value: the features that it rests on.
-    """
-
-    code: str
-    unit: str
-    name_en: str
-    name_zh: str
-    meaning_en: str
-    meaning_zh: str
-    total: Literal["sum", "distinct", "ratio"] = "sum"
-    numerator: str | None = None
-    denominator: str | None = None
-    factor: float = 1.0
-    counted_in: str | None = None
-
-
-QUANTITIES: tuple[Quantity, ...] = (
+MAIN: tuple[Quantity, ...] = (
     Quantity(
         "assessed_m2",
         "m2",
@@ -148,15 +108,23 @@ QUANTITIES: tuple[Quantity, ...] = (
         counted_in="areas",
     ),
 )
+"""What every table and plan shows."""
+
+QUANTITIES: tuple[Quantity, ...] = (*MAIN, *SIZES, *NETWORK)
+"""All that is reported."""
+
+SUMMED: tuple[Quantity, ...] = (*(q for q in QUANTITIES if q.total == "sum"), *SUMS)
+"""All that adds up, reported or not."""
 
 
-def with_ratios(sums: Mapping[str, float]) -> dict[str, float | int | None]:
+def with_ratios(sums: Mapping[str, float | None]) -> dict[str, float | int | None]:
     """Return every quantity in table order, ratios divided from the sums.
 
     Parameters
     ----------
     sums : mapping
-        Code to value, for every quantity that is not a ratio.
+        Code to value, for every quantity of `SUMMED` and every count and quantile. What is not there
+        counts as 0; a quantile, as None.
 
     Returns
     -------
@@ -165,14 +133,33 @@ def with_ratios(sums: Mapping[str, float]) -> dict[str, float | int | None]:
 
     Examples
     --------
-    >>> row = with_ratios({"assessed_m2": 2.0, "loss_m2": 0.5, "loss_count": 3, "crack_m": 0.0,
-    ...                    "crack_count": 0, "crack_area_m2": 0.0})
+    >>> row = with_ratios({"assessed_m2": 2.0, "loss_m2": 0.5, "loss_count": 3})
     >>> row["loss_ratio"], row["p21_m_per_m2"], row["width_mean_mm"]
     (0.25, 0.0, None)
     """
-    return {q.code: _ratio(q, sums) if q.total == "ratio" else sums[q.code] for q in QUANTITIES}
+    return {q.code: _value(q, sums) for q in QUANTITIES}
 
 
-def _ratio(quantity: Quantity, sums: Mapping[str, float]) -> float | None:
-    below = sums[str(quantity.denominator)]
-    return quantity.factor * sums[str(quantity.numerator)] / below if below > 0 else None
+def _value(quantity: Quantity, sums: Mapping[str, float | None]) -> float | int | None:
+    match quantity.total:
+        case "ratio":
+            below = sums.get(str(quantity.denominator)) or 0.0
+            return quantity.factor * (sums.get(str(quantity.numerator)) or 0.0) / below if below > 0 else None
+        case "axis" | "alignment":
+            return _direction(quantity, sums)
+        case "quantile":
+            return sums.get(quantity.code)
+        case _:
+            return sums.get(quantity.code, 0)
+
+
+def _direction(quantity: Quantity, sums: Mapping[str, float | None]) -> float | None:
+    """Return mean axis, degrees from the element's, or alignment, from the sums of double-angle vectors."""
+    cos, sin, length = (sums.get(code) or 0.0 for code in ("turn_cos_m", "turn_sin_m", "crack_turned_m"))
+    if length <= 0:
+        return None
+    return (
+        math.hypot(cos, sin) / length
+        if quantity.total == "alignment"
+        else math.degrees(math.atan2(sin, cos)) / 2
+    )

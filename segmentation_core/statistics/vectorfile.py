@@ -46,6 +46,11 @@ class VectorFile:
         """Metres per unit of the coordinates."""
         return float(self.run["metres_per_unit"])
 
+    @property
+    def gsd_mm(self) -> float:
+        """Size of a pixel of the raster that was vectorised, mm."""
+        return float(self.run["gsd_mm"])
+
     def assessed(self) -> Any:
         """Return the assessed pixels as one (Multi)Polygon."""
         chunks = [chunk.geometries for chunk in stream_features(self.connection, "assessed")]
@@ -76,7 +81,7 @@ def open_vectors(path: str | Path) -> Iterator[VectorFile]:
             run = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM run")}
         except (sqlite3.DatabaseError, json.JSONDecodeError) as exc:
             raise _foreign(path) from exc
-        if "metres_per_unit" not in run:
+        if not {"metres_per_unit", "gsd_mm"} <= run.keys():
             raise _foreign(path)
         yield VectorFile(path, connection, read_layer_crs(path, "crack_line"), run)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from segmentation_core.statistics.elements import WHOLE_IMAGE, Elements
 from segmentation_core.statistics.features import FeatureChunk
 from segmentation_core.statistics.layers import Selection, tally_layers
+from segmentation_core.statistics.network import axes_of
 from segmentation_core.statistics.outlines import polygon_parts
 from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
 from segmentation_core.statistics.regions import Regions, assessed_regions, overlapping
@@ -63,13 +64,13 @@ def recompute(book: Book, surv_id: str) -> SurveyFigures:
     orthophotos = orthophotos_of(book, surv_id)
     grounds, notes = _grounds(book, orthophotos)
     ids, outlines, regions = _elements_on(stored_elements(book), grounds)
-    tally = Tally(ids)
+    tally = Tally(ids, None if outlines is None else axes_of(outlines))
     book.connection.execute("DELETE FROM element_stats WHERE surv_id = ?", (surv_id,))
     homes = _Homes(book, ids, surv_id)
     for key, ((orth_id, record), region) in enumerate(zip(orthophotos, regions, strict=True)):
         tally.add_assessed(region.areas * record.metres_per_unit**2)
         shares = KeptShares(book.connection, surv_id, orth_id)
-        selection = Selection(book.connection, _COUNTED, (surv_id, orth_id), key, shares.left)
+        selection = Selection(book.connection, record.gsd_mm, _COUNTED, (surv_id, orth_id), key, shares.left)
         tally_layers(selection, region, record.metres_per_unit, tally, homes)
     rows = tally.rows()
     _store(book, surv_id, ids, rows, tally.feature_counts())

@@ -160,12 +160,12 @@ def write_vectors(write_layer):
             uid=uids("node", shown),
             class_cd=[crack] * len(shown),
             node_id=[number[p] for p in points] if with_nodes else [],
-            kind=["I"] * len(shown),
+            kind=["E" if shapely.touches(p, assessed) else "I" for p in shown],
             degree=[1] * len(shown),
             comp_id=[0] * len(shown),
         )
         write_layer(path, "assessed", [assessed], assessed.geom_type, crs, area_m2=[assessed.area * m * m])
-        run = {"metres_per_unit": m, "method_version": "hand"}
+        run = {"metres_per_unit": m, "gsd_mm": 10 * m, "method_version": "hand"}  # pixels of 0.01 units
         write_layer(path, "run", [], "", key=list(run), value=[json.dumps(v) for v in run.values()])
         return path
 

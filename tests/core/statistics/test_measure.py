@@ -12,7 +12,7 @@ import shapely
 from segmentation_core.errors import CrsError, ElementsError, ParameterError, VectorError
 from segmentation_core.operations.measure import measure
 from segmentation_core.statistics.features import stream_features
-from segmentation_core.statistics.quantities import QUANTITIES
+from segmentation_core.statistics.quantities import MAIN, QUANTITIES
 
 GROUND = shapely.box(0, 0, 10, 4)
 HALVES = [shapely.box(0, 0, 5, 4), shapely.box(5, 0, 12, 4)]
@@ -39,7 +39,8 @@ def test_by_hand(tmp_path, beam, write_layer, beam_crs):
     elements = write_layer(tmp_path / "e.gpkg", "e", HALVES, "Polygon", beam_crs, ID=["A", "B"])
     result = measure(beam, elements, "ID", tmp_path / "s.csv")
     left, right = result["elements"]
-    assert left == pytest.approx(
+    main = ["elem_id", *(q.code for q in MAIN)]
+    assert {code: left[code] for code in main} == pytest.approx(
         {
             "elem_id": "A",
             "assessed_m2": 20.0,

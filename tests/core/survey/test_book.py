@@ -13,6 +13,7 @@ import shapely
 from segmentation_core.errors import BookError, CrsError, ElementsError, ParameterError
 from segmentation_core.raster.georeference import same_crs
 from segmentation_core.statistics.elements import Elements
+from segmentation_core.statistics.quantity import METHOD_VERSION
 from segmentation_core.survey.geopackage import encode, register_functions
 from segmentation_core.survey.names import safe_name
 from segmentation_core.survey.schema import LAYERS, TABLES, Layer
@@ -112,7 +113,7 @@ def test_statistics_by_hand(enter_beam, halves, sql):
     units = sql(
         "SELECT unit, u95, n, method_v, stale FROM element_stats WHERE elem_id='A' AND stat='crack_m'"
     )
-    assert units == [("m", None, 2, "1", 0)]
+    assert units == [("m", None, 2, METHOD_VERSION, 0)]
 
 
 def test_without_elements_the_image_is_measured(enter_beam, sql):
