@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import correlate1d
 
 __all__ = ["Lines", "densified", "segment_sums", "smoothed"]
 
@@ -167,12 +168,11 @@ def _continuation(lines: Lines, radius: int) -> tuple[NDArray[np.int64], NDArray
 def _filtered(values: NDArray[np.float64], half_kernel: NDArray[np.float64]) -> NDArray[np.float64]:
     """Correlate with a symmetric kernel where it fits; each result depends on its own taps alone."""
     radius = half_kernel.size - 1
-    size = values.size - 2 * radius
-    total: NDArray[np.float64] = half_kernel[0] * values[radius : radius + size]
-    for tap in range(1, radius + 1):
-        before, after = values[radius - tap : radius - tap + size], values[radius + tap : radius + tap + size]
-        total += half_kernel[tap] * (before + after)
-    return total
+    kernel = np.concatenate([half_kernel[:0:-1], half_kernel])
+    filtered: NDArray[np.float64] = correlate1d(values, kernel, mode="constant")[
+        radius : values.size - radius
+    ]
+    return filtered
 
 
 def segment_sums(lines: Lines, lengths: NDArray[np.float64]) -> NDArray[np.float64]:

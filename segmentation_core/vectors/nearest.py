@@ -22,8 +22,10 @@ __all__ = [
 PATCH_RADIUS_PX = 3
 """A patch of 7 x 7 pixels fits into 64 bits."""
 
-_NEAR_PX = 8
+_NEAR_PX = 24
 """Up to here neighbours are looked at one by one; beyond it a distance transform is cheaper."""
+_CLOSE_PX, _MANY = 8, 1 / 400
+"""So it is beyond 8 px already where more than this share of the window is still looking."""
 
 
 class Ownership(NamedTuple):
@@ -103,6 +105,8 @@ def squared_half_widths(mask: NDArray[np.bool_], lines: NDArray[np.bool_]) -> ND
         left = left[~hit]
         if not left.size:
             return squared
+        if _too_many(left.size, mask.size, distance):
+            break
     if mask.all():
         squared[left] = sum(n * n for n in mask.shape)
     else:
@@ -142,9 +146,9 @@ def nearest_skeleton_pixels(
         found[left[hit]] = pixels[left[hit]] + row * mask.shape[1] + col
         distances[left[hit]] = distance
         left = left[~hit]
-        if not left.size:
+        if not left.size or _too_many(left.size, mask.size, distance):
             break
-    if left.size and near < reach_px and lines.any():
+    if left.size and lines.any():
         exact = np.rint(distance_transform_edt(~lines).ravel()[pixels[left]] ** 2).astype(np.int64)
         for distance, row, col, chosen in _groups(left, exact, reach_px):
             open_ones = chosen[found[chosen] < 0]
@@ -154,6 +158,10 @@ def nearest_skeleton_pixels(
     kept = found >= 0
     kept[kept] = distances[kept] <= (collar * np.sqrt(half_widths.ravel()[found[kept]]) + 1) ** 2
     return Ownership(pixels[kept], found[kept])
+
+
+def _too_many(left: int, window: int, distance: int) -> bool:
+    return distance >= _CLOSE_PX**2 and left > _MANY * window
 
 
 @cache

@@ -14,7 +14,7 @@ it, has its centreline outside and gets none; it is counted. Where a crack is to
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,8 @@ _COLLAR = 1.5
 _WIDE_MARGIN_PX = 8
 _SUSPECT_DEPTH_PX = 36
 _SUSPECT_BLOCK_PX = 12
+_BLOCK_PX = 128
+"""Missing pixels lie along a window's sides, as a rule: distances are measured block by block there."""
 
 
 @dataclass(frozen=True)
@@ -239,13 +241,44 @@ def _continued(
         slice(max(rows[0] - fill_px - 1, 0), rows[-1] + fill_px + 2),
         slice(max(cols[0] - fill_px - 1, 0), cols[-1] + fill_px + 2),
     )
-    to_crack = _distance_to(crack[near])
-    to_other = _distance_to((around.valid & ~crack)[near])
-    mask = crack.copy()
-    mask[near] |= missing[near] & (to_crack <= to_other) & (to_crack <= fill_px)
-    unread = edge.to_raster()[near]
-    unsure[near] = missing[near] & (np.minimum(to_crack, to_other) >= unread) & (unread <= fill_px)
+    mask, unread = crack.copy(), edge.to_raster()
+    for block, around_block, inner in _blocks(near, crack.shape, fill_px + 1):
+        # Distances up to fill_px are exact here; farther ones come out as no less than that, which is enough.
+        lacks, near_crack = missing[block], crack[around_block]
+        is_read = unread[block] > fill_px
+        if not lacks.any() or (is_read.all() and not near_crack.any()):
+            continue
+        to_crack = _distance_to(near_crack)[inner]
+        to_other = _distance_to((around.valid & ~crack)[around_block])[inner]
+        mask[block] |= lacks & (to_crack <= to_other) & (to_crack <= fill_px)
+        unsure[block] = lacks & (np.minimum(to_crack, to_other) >= unread[block]) & ~is_read
     return mask, unsure
+
+
+Slices = tuple[slice, slice]
+
+
+def _blocks(area: Slices, shape: tuple[int, ...], context: int) -> Iterator[tuple[Slices, Slices, Slices]]:
+    """Yield blocks of an area, each with its surroundings in the window, and its place in those."""
+    for rows in _stretches(area[0], shape[0], context):
+        for cols in _stretches(area[1], shape[1], context):
+            yield (rows[0], cols[0]), (rows[1], cols[1]), (rows[2], cols[2])
+
+
+def _stretches(along: slice, length: int, context: int) -> list[tuple[slice, slice, slice]]:
+    found = []
+    last = min(along.stop, length)
+    for start in range(along.start, last, _BLOCK_PX):
+        stop = min(start + _BLOCK_PX, last)
+        first = max(start - context, 0)
+        found.append(
+            (
+                slice(start, stop),
+                slice(first, min(stop + context, length)),
+                slice(start - first, stop - first),
+            )
+        )
+    return found
 
 
 def _distance_to(target: NDArray[np.bool_]) -> NDArray[np.float64]:
