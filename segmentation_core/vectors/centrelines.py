@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
+from scipy.ndimage import correlate1d, maximum_filter1d
 
 __all__ = ["Lines", "densified", "segment_sums", "smoothed"]
 
@@ -105,9 +105,9 @@ def _straightness(lines: Lines) -> NDArray[np.float64]:
         )
         / chord
     )
-    worst = sagitta
-    for step in range(-_CHORD_PX, _CHORD_PX + 1):
-        worst = np.maximum(worst, sagitta[_along(lines, here, line, np.full(line.size, step))])
+    # Continued past its end a line repeats what is within reach anyway: one filter serves all lines.
+    source, _ = _continuation(lines, _CHORD_PX)
+    worst = maximum_filter1d(sagitta[source], 2 * _CHORD_PX + 1)[here + _CHORD_PX * (2 * line + 1)]
     share: NDArray[np.float64] = np.clip((_BENT_PX - worst) / (_BENT_PX - _STRAIGHT_PX), 0.0, 1.0)
     return share
 

@@ -10,7 +10,7 @@ of what is assessed, the line ends at the edge of its last pixel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,10 @@ class Tips:
     cut: NDArray[np.bool_]
     half_widths: NDArray[np.float64]
     lengths: NDArray[np.float64]
+
+    def at(self, chosen: NDArray[np.bool_]) -> Tips:
+        """Return some of the ends, one after another."""
+        return Tips(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -183,11 +187,14 @@ def extended(lines: Lines, tips: Tips, patches: NDArray[np.int64]) -> Lines:
     margin = (np.abs(right) + np.abs(down)) / 2
     short = np.maximum(tips.half_widths - margin, 0.0)
     length = np.where(tips.lengths > 0, np.maximum(tips.lengths, least), short)
-    length, aside = _inside(lines, end, (right, down), length, tips, patches)
+    aside = np.zeros(length.shape)
+    free = tips.natural & ~tips.cut
+    length[free], aside[free] = _inside(
+        lines, end[free], (right[free], down[free]), length[free], tips.at(free), patches[free]
+    )
     to_pixel_edge = 0.5 / np.maximum(np.maximum(np.abs(right), np.abs(down)), 0.5)
     length = np.where(tips.cut, to_pixel_edge, np.where(tips.natural, length, 0.0))
     length[norm == 0] = 0.0
-    aside = np.where(tips.natural & ~tips.cut, aside, 0.0)
     grows = length > 0
     cols = lines.cols[end] + right * length - down * aside
     rows = lines.rows[end] + down * length + right * aside
