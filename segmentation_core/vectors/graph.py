@@ -286,18 +286,18 @@ def _without(
     ends, paths = network.ends[keep], [network.paths[b] for b in np.flatnonzero(keep).tolist()]
     if group is not None:
         ends = np.where(ends >= 0, group[ends], _RING)
-        paths = [_renamed(path, group) for path in paths]
+        paths = _renamed(paths, group)
     return Network(nodes, ends, paths, network.lengths[keep], network.areas_px[keep], network.sums[keep])
 
 
-def _renamed(path: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return a path that passes groups of nodes where it passed nodes."""
-    passed = np.flatnonzero(path < 0)
+def _renamed(paths: list[NDArray[np.int64]], group: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return paths that pass groups of nodes where they passed nodes."""
+    flat = np.concatenate(paths) if paths else np.zeros(0, np.int64)
+    passed = np.flatnonzero(flat < 0)
     if not passed.size:
-        return path
-    renamed: NDArray[np.int64] = path.copy()
-    renamed[passed] = ~group[~path[passed]]
-    return renamed
+        return paths
+    flat[passed] = ~group[~flat[passed]]
+    return np.split(flat, np.cumsum([path.size for path in paths])[:-1])
 
 
 def _pruned(network: Network, ratio: float) -> Network:
