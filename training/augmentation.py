@@ -42,7 +42,9 @@ def augmented(
     image, label = np.rot90(image, turns), np.rot90(label, turns)
     if rng.random() < 0.5:
         image, label = image[:, ::-1], label[:, ::-1]
-    return _relit(rng, image, stretch=0.05 if (label == _PAINT_LOSS).any() else 0.35), np.ascontiguousarray(label)
+    return _relit(rng, image, stretch=0.05 if (label == _PAINT_LOSS).any() else 0.35), np.ascontiguousarray(
+        label
+    )
 
 
 def _rescaled(rng: np.random.Generator, image: Image8, label: Image8, size_px: int) -> tuple[Image8, Image8]:
