@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from segmentation_core import __version__
-from segmentation_core.errors import ParameterError
-from segmentation_core.models import save_checkpoint
+from segmentation_core.errors import ModelError, ParameterError
+from segmentation_core.models import load_checkpoint, save_checkpoint
 from segmentation_core.vocabulary import load_vocabulary
 from training.checkpoint_card import checkpoint_card
 from training.data import VALIDATION_GROUPS, Tile
@@ -48,6 +49,7 @@ def publish(
     synthetic: tuple[Tile, ...],
     made: Mapping[str, Any],
     pretrained: str | None = None,
+    mean_with: tuple[Path, float] | None = None,
 ) -> dict[str, Any]:
     """Write the checkpoint of a run, with an honest card.
 
@@ -65,6 +67,9 @@ def publish(
         How the run was made (device, time), for the card.
     pretrained : str or None
         Where the weights that the run started from came from, with their terms.
+    mean_with : (Path, float) or None
+        An earlier checkpoint of the same line of runs and its share (0-1) in a mean of both weights; such a
+        mean forgets less of what the earlier one knew (Wortsman et al. 2022, "robust fine-tuning").
 
     Returns
     -------
@@ -74,9 +79,14 @@ def publish(
     Raises
     ------
     ParameterError
-        The folder holds no run.
+        The folder holds no run, or the share is not between 0 and 1.
+    ModelError
+        The earlier checkpoint cannot be read or is of another architecture.
     """
     network, recipe, step = _averaged(run)
+    if mean_with is not None:
+        earlier, share = mean_with
+        made = {**made, "mean_with": _mix(network, recipe["architecture"], earlier, share)}
     sets = {"oil": _predicted(network, real), "synthetic": _predicted(network, synthetic)}
     thresholds = _thresholds(sets)
     card = _card(recipe, step, thresholds, _figures(sets, thresholds), made, pretrained)
@@ -91,6 +101,24 @@ def _averaged(run: Path) -> tuple[nn.Module, dict[str, Any], int]:
         raise ParameterError("there is no training run here", path=run, remedy="Train first")
     network, recipe, step = averaged_network(state)
     return network, asdict(recipe), step
+
+
+def _mix(network: nn.Module, architecture: str, earlier: Path, share: float) -> dict[str, Any]:
+    """Move the network's weights towards an earlier checkpoint's; return what the card says of it."""
+    if not 0 < share < 1:
+        raise ParameterError(
+            f"the share of the earlier weights is {share}", remedy="Give one between 0 and 1"
+        )
+    loaded = load_checkpoint(earlier)
+    if loaded.card.architecture != architecture:
+        raise ModelError(f"this is a {loaded.card.architecture}, the run a {architecture}", path=earlier)
+    other = loaded.network.state_dict()
+    mixed = {
+        name: torch.lerp(now, other[name], share) if now.is_floating_point() else now
+        for name, now in network.state_dict().items()
+    }
+    network.load_state_dict(mixed)
+    return {"sha256": loaded.card.weights_sha256, "share": share}
 
 
 Predicted = list[tuple[Probability, Tile]]

@@ -22,6 +22,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", required=True, help="what it was trained on, for the card")
     parser.add_argument("--hours", type=float, required=True, help="how long it took, for the card")
     parser.add_argument("--pretrained", help="origin and terms of the weights it started from, for the card")
+    parser.add_argument("--mean-with", type=Path, help="earlier checkpoint to average the weights with")
+    parser.add_argument("--share", type=float, default=0.5, help="its share in the mean, 0 to 1")
     parser.add_argument("--note", help="what the card should tell of the run besides")
 
 
@@ -37,6 +39,7 @@ def _run(options: argparse.Namespace, _progress: Progress) -> dict[str, Any]:
         made={"device": options.device, "hours": options.hours}
         | ({} if options.note is None else {"note": options.note}),
         pretrained=options.pretrained,
+        mean_with=None if options.mean_with is None else (options.mean_with, options.share),
     )
 
 
