@@ -202,7 +202,6 @@ def test_a_real_photo_without_georeference(craquelure, shared_data: Path, tmp_pa
     assert -height <= bottom < top <= 0  # where QGIS draws the image
 
 
-@pytest.mark.xfail(strict=True, reason="these weights find about a seventh of this photo's cracks")
 def test_the_cracks_of_a_real_photo_are_found(craquelure, shared_data: Path, tmp_path: Path) -> None:
     photo = shared_data / "craquelure_photos" / "fl187.jpg"
     done = craquelure("segment", photo, "-o", tmp_path / "rasters", "--gsd", 0.05, timeout=600)
