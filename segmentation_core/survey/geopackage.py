@@ -30,6 +30,7 @@ __all__ = [
     "encode",
     "refresh_contents",
     "register_functions",
+    "run_statements",
 ]
 
 APPLICATION_ID = 0x47504B47
@@ -113,7 +114,7 @@ def create_container(connection: sqlite3.Connection) -> None:
     """Make an empty database an empty GeoPackage."""
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {_VERSION}")
-    connection.executescript(_CONTAINER)
+    run_statements(connection, _CONTAINER)
     connection.executemany("INSERT INTO gpkg_spatial_ref_sys VALUES (?,?,?,?,?,?)", _REQUIRED_SRS)
 
 
@@ -172,7 +173,7 @@ def add_features_table(
         (table,),
     )
     connection.execute(f"CREATE VIRTUAL TABLE rtree_{table}_geom USING rtree(id, minx, maxx, miny, maxy)")
-    connection.executescript(_RTREE_TRIGGERS.format(t=table))
+    run_statements(connection, _RTREE_TRIGGERS.format(t=table))
 
 
 def add_plain_table(connection: sqlite3.Connection, table: str, columns: str) -> None:
@@ -182,6 +183,16 @@ def add_plain_table(connection: sqlite3.Connection, table: str, columns: str) ->
         "INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES (?, 'attributes', ?)",
         (table, table),
     )
+
+
+def run_statements(connection: sqlite3.Connection, script: str) -> None:
+    """Run SQL statements one by one; unlike ``executescript`` this does not end a transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
 
 
 def refresh_contents(connection: sqlite3.Connection) -> None:

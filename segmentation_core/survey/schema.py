@@ -15,12 +15,16 @@ __all__ = [
     "STATUSES",
     "TABLES",
     "UNTOUCHED",
+    "VERSION_KEY",
     "Layer",
     "Table",
 ]
 
-SCHEMA_VERSION = 1
-"""Raised with every change that an older program would not understand."""
+SCHEMA_VERSION = 2
+"""Raised with every change that an older program would not understand. 2: changes between surveys."""
+
+VERSION_KEY = "schema_version"
+"""Where a book's version stands in ``book_info``."""
 
 UNTOUCHED = "auto"
 STATUSES = (UNTOUCHED, "edited", "verified", "drawn", "rejected")
@@ -109,12 +113,19 @@ LAYERS: tuple[Layer, ...] = (
     ),
     Layer(
         "change_polygon",
-        (*_UID, "elem_id TEXT", "pair_id TEXT", *_CLASS, "kind TEXT", "area_m2 REAL"),
+        (
+            *(*_UID, "elem_id TEXT", "pair_id TEXT", *_CLASS, "kind TEXT", "area_m2 REAL"),
+            *("uid_a TEXT", "uid_b TEXT", "is_sure INTEGER", "t_start DATE", "t_end DATE"),
+        ),
         "MULTIPOLYGON",
     ),
     Layer(
         "change_line",
-        (*_UID, "elem_id TEXT", "pair_id TEXT", *_CLASS, "kind TEXT", "len_m REAL"),
+        (
+            *(*_UID, "elem_id TEXT", "pair_id TEXT", *_CLASS, "kind TEXT", "len_m REAL"),
+            *("grow_m REAL", "wider_m REAL", "uid_a TEXT", "uid_b TEXT", "is_sure INTEGER"),
+            *("t_start DATE", "t_end DATE"),
+        ),
         "MULTILINESTRING",
     ),
 )
@@ -187,6 +198,16 @@ TABLES: tuple[Table, ...] = (
             "method_v TEXT",
             "run TEXT",
             "created_at DATETIME",
+        ),
+    ),
+    Table(
+        "change_stats",
+        (
+            *("pair_id TEXT NOT NULL", "elem_id TEXT NOT NULL", "stat TEXT NOT NULL", "unit TEXT"),
+            *("value_a REAL", "value_b REAL", "diff REAL", "per_year REAL"),
+            *("u95_a REAL", "u95_b REAL", "u95_diff REAL", "terms TEXT", "smallest REAL", "verdict TEXT"),
+            "stale INTEGER NOT NULL DEFAULT 0",
+            "UNIQUE (pair_id, elem_id, stat)",
         ),
     ),
     Table(

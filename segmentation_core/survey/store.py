@@ -26,9 +26,10 @@ from segmentation_core.survey.geopackage import (
     refresh_contents,
     register_functions,
 )
-from segmentation_core.survey.schema import LAYERS, SCHEMA_VERSION, TABLES
+from segmentation_core.survey.schema import LAYERS, SCHEMA_VERSION, TABLES, VERSION_KEY
 from segmentation_core.survey.styles import add_styles
 from segmentation_core.survey.triggers import add_edit_triggers, own_writes
+from segmentation_core.survey.upgrade import upgrade
 from segmentation_core.vocabulary import load_vocabulary
 
 __all__ = ["Book", "book_errors", "check_book", "reading", "require_crs", "writing"]
@@ -36,8 +37,6 @@ __all__ = ["Book", "book_errors", "check_book", "reading", "require_crs", "writi
 CHECK_WAIT_S = 2.0
 WRITE_WAIT_S = 20.0
 """How long another program may hold the book; at the end of a long run we wait longer."""
-
-_VERSION_KEY = "schema_version"
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Book:
 
 @contextmanager
 def reading(path: str | Path) -> Iterator[Book]:
-    """Open an existing book.
+    """Open an existing book; one of an older schema version is upgraded first, with a copy beside it.
 
     Raises
     ------
@@ -77,6 +76,7 @@ def reading(path: str | Path) -> Iterator[Book]:
     if not path.is_file():
         raise BookError("no such survey book", path=path, remedy="Check the path")
     with book_errors(path), closing(_connect(path, CHECK_WAIT_S)) as connection:
+        _bring_up(path, connection)
         yield _opened(path, connection)
 
 
@@ -124,6 +124,7 @@ def writing(path: str | Path, crs_wkt: str | None = None) -> Iterator[Book]:
     with book_errors(path):
         if path.exists():
             with closing(_connect(path, WRITE_WAIT_S)) as connection:
+                _bring_up(path, connection)
                 with _transaction(connection):
                     yield _opened(path, connection)
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -202,19 +203,32 @@ def _connect(path: Path, wait_s: float, mode: str = "rw") -> sqlite3.Connection:
 
 
 def _opened(path: Path, connection: sqlite3.Connection) -> Book:
-    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise _not_a_book(path)
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables.issuperset(table.name for table in (*LAYERS, *TABLES)):
         raise _not_a_book(path)
-    version = connection.execute("SELECT value FROM book_info WHERE key = ?", (_VERSION_KEY,)).fetchone()
-    if version is None:
+    return Book(path, connection, *crs_of(connection, "element"))
+
+
+def _bring_up(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse what is no book of this or an older version, and upgrade an older one."""
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise _not_a_book(path)
-    if int(version[0]) > SCHEMA_VERSION:
+    row = connection.execute("SELECT value FROM book_info WHERE key = ?", (VERSION_KEY,)).fetchone()
+    if row is None:
+        raise _not_a_book(path)
+    version = int(row[0])
+    if version > SCHEMA_VERSION:
         raise BookError(
             "the survey book was made by a newer version of craquelure", path=path, remedy="Update craquelure"
         )
-    return Book(path, connection, *crs_of(connection, "element"))
+    if version < SCHEMA_VERSION:
+        if not (os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)):
+            raise BookError(
+                "the survey book was made by an older version of craquelure and cannot be upgraded here",
+                path=path,
+                remedy="Copy it into a folder that can be written, and open the copy",
+            )
+        upgrade(path, connection, version)
 
 
 @contextmanager
@@ -267,9 +281,7 @@ def _create(connection: sqlite3.Connection, crs_wkt: str | None) -> int:
             connection.execute(f"CREATE INDEX {layer.name}_survey ON {layer.name} (surv_id, orth_id)")
     for table in TABLES:
         add_plain_table(connection, table.name, table.sql)
-    connection.execute(
-        "INSERT INTO book_info (key, value) VALUES (?, ?)", (_VERSION_KEY, str(SCHEMA_VERSION))
-    )
+    connection.execute("INSERT INTO book_info (key, value) VALUES (?, ?)", (VERSION_KEY, str(SCHEMA_VERSION)))
     connection.executemany(
         "INSERT INTO defect_class (class_cd, value, name_en, name_zh, geometry, colour, standard) "
         "VALUES (?,?,?,?,?,?,?)",

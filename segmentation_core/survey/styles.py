@@ -14,24 +14,26 @@ STYLED = ("loss_polygon", "crack_area", "crack_line", "element")
 """Layers with a style of their own."""
 
 _TABLE = """
-CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256),
-  f_table_schema TEXT(256), f_table_name TEXT(256), f_geometry_column TEXT(256), styleName TEXT(30),
-  styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),
+CREATE TABLE IF NOT EXISTS layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+  f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256), f_geometry_column TEXT(256),
+  styleName TEXT(30), styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN,
+  description TEXT, owner TEXT(30), ui TEXT(30),
   update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')))
 """
 
 
 def add_styles(connection: sqlite3.Connection) -> None:
-    """Create QGIS's table of styles with one default style per drawn layer."""
+    """Give every drawn layer that has no style in QGIS's table of styles its default one."""
     connection.execute(_TABLE)
     connection.execute(
-        "INSERT INTO gpkg_contents (table_name, data_type, identifier) "
+        "INSERT OR IGNORE INTO gpkg_contents (table_name, data_type, identifier) "
         "VALUES ('layer_styles', 'attributes', 'layer_styles')"
     )
+    styled = {row[0] for row in connection.execute("SELECT f_table_name FROM layer_styles")}
     connection.executemany(
         "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
         "styleName, styleQML, useAsDefault) VALUES ('', '', ?, 'geom', ?, ?, 1)",
-        [(table, table, layer_style(table)) for table in STYLED],
+        [(table, table, layer_style(table)) for table in STYLED if table not in styled],
     )
 
 

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from segmentation_core.survey.geopackage import run_statements
 from segmentation_core.survey.schema import DEFECT_LAYERS, UNTOUCHED, Layer
 
 __all__ = ["add_edit_triggers", "own_writes"]
@@ -67,14 +68,15 @@ END;
 def add_edit_triggers(connection: sqlite3.Connection) -> None:
     """Create the triggers in a new book."""
     for layer in DEFECT_LAYERS:
-        connection.executescript(_defect_triggers(layer))
+        run_statements(connection, _defect_triggers(layer))
     for action, event, row in (
         ("insert", "INSERT", "NEW"),
         ("update", "UPDATE", "NEW"),
         ("delete", "DELETE", "OLD"),
     ):
-        connection.executescript(
-            _ELEMENT_TRIGGERS.format(action=action, event=event, row=row, by_others=_BY_OTHERS, now=_NOW)
+        run_statements(
+            connection,
+            _ELEMENT_TRIGGERS.format(action=action, event=event, row=row, by_others=_BY_OTHERS, now=_NOW),
         )
 
 
