@@ -22,7 +22,7 @@ from segmentation_core.export.content import layer_content, metres_per_unit
 from segmentation_core.export.dxf_entities import EntityWriter, joined
 from segmentation_core.export.fields import CHANGE_LAYERS, ELEMENT_LAYER, EXPORT_LAYERS, ExportLayer
 from segmentation_core.export.request import Pair, Request, Written
-from segmentation_core.export.tables import class_name, size_range
+from segmentation_core.export.tables import class_name, kind_name, size_range
 from segmentation_core.export.template import ClassRules, size_class
 from segmentation_core.export.words import word
 from segmentation_core.survey.surveys import Survey, orthophotos_of
@@ -187,7 +187,7 @@ def _layer_names(
     defect = next((c for c in load_vocabulary().classes if c.code == row["class_cd"]), None)
     damage = row["class_cd"] or "?" if defect is None else class_name(defect, language)
     if isinstance(of, Pair):
-        damage = f"{damage} {row['kind']}"
+        damage = f"{damage} {kind_name(layer.table, row['kind'], language)}"
     base = f"{damage}_{of.name}"
     is_line = layer.table in {"crack_line", "change_line"}
     names = _Names(

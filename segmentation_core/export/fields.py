@@ -205,8 +205,12 @@ _CHANGE = (
     ExportField("kind", "kind", "text", "", "What happened", "变化类型"),
 )
 
+_IS_SURE = ExportField(
+    "is_sure", "is_sure", "integer", "1", "1 where the registration can resolve it", "1 表示超出配准误差"
+)
+
 CHANGE_LAYERS: tuple[ExportLayer, ...] = (
-    ExportLayer("chg_area", "change_polygon", "MultiPolygon", (*_CHANGE, _AREA_CM2, NO_VALUE)),
+    ExportLayer("chg_area", "change_polygon", "MultiPolygon", (*_CHANGE, _AREA_CM2, _IS_SURE, NO_VALUE)),
     ExportLayer(
         "chg_line",
         "change_line",
@@ -214,6 +218,11 @@ CHANGE_LAYERS: tuple[ExportLayer, ...] = (
         (
             *_CHANGE,
             ExportField("len_mm", "len_m", "real", "mm", "Length of the line", "线长", 1e3),
+            ExportField(
+                "grow_mm", "grow_m", "real", "mm", "Growth of a tip along the crack", "端部扩展量", 1e3
+            ),
+            ExportField("wider_mm", "wider_m", "real", "mm", "Growth of the width", "宽度增量", 1e3),
+            _IS_SURE,
             NO_VALUE,
         ),
     ),

@@ -28,7 +28,7 @@ from segmentation_core.survey.surveys import Survey, orthophotos_of
 __all__ = ["write_geojson", "write_subset"]
 
 _OF_SURVEYS = ("orthophoto", "assessed", "element_stats", "edit_log")
-_OF_PAIRS = ("change_polygon", "change_line")
+_OF_PAIRS = ("change_polygon", "change_line", "change_stats")
 _OF_ELEMENTS = ("element", "element_stats", "edit_log", *_OF_PAIRS, *(y.name for y in DEFECT_LAYERS))
 
 

@@ -16,11 +16,12 @@ from segmentation_core.export.request import Language, Request
 from segmentation_core.export.template import size_class
 from segmentation_core.export.words import word
 from segmentation_core.statistics.quantities import QUANTITIES
+from segmentation_core.survey.change_styles import CHANGE_GEOMETRY
 from segmentation_core.survey.store import Book
 from segmentation_core.survey.surveys import Survey, orthophotos_of
-from segmentation_core.vocabulary import DefectClass, load_vocabulary
+from segmentation_core.vocabulary import DefectClass, change_kind, load_vocabulary
 
-__all__ = ["Column", "Table", "class_name", "dictionary", "size_range", "tables"]
+__all__ = ["Column", "Table", "class_name", "dictionary", "kind_name", "size_range", "tables"]
 
 Kind = Literal["text", "count", "length", "area", "ratio", "number", "date"]
 
@@ -96,6 +97,12 @@ def dictionary(shown: Sequence[Table]) -> Table:
 def class_name(defect: DefectClass, language: Language) -> str:
     """Return a class's name in a language."""
     return defect.name_en if language == "en" else defect.name_zh
+
+
+def kind_name(table: str, code: str, language: Language) -> str:
+    """Return the name of a kind of change in a change layer of the book."""
+    kind = change_kind(CHANGE_GEOMETRY[table], code)
+    return kind.name_en if language == "en" else kind.name_zh
 
 
 def _quantities(book: Book, request: Request) -> Table:
@@ -288,7 +295,8 @@ def _changes(book: Book, request: Request) -> Table:
                 rows.append(
                     (
                         *(elem_id, pair.before.name, pair.before.date, pair.after.name, pair.after.date),
-                        *(code, names.get(code, code), kind, count, length, area),
+                        *(code, names.get(code, code), kind_name(table, kind, request.language)),
+                        *(count, length, area),
                         *(pair.registration_sigma_mm, pair.tolerance_mm),
                     )
                 )

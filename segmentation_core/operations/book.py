@@ -57,7 +57,7 @@ def book_remove(book: str | Path, survey: str) -> dict[str, Any]:
             for table in tables
         }
         pairs = "SELECT pair_id FROM change_pair WHERE surv_a = ? OR surv_b = ?"
-        for table in ("change_polygon", "change_line", "change_pair"):
+        for table in ("change_polygon", "change_line", "change_stats", "change_pair"):
             opened.connection.execute(
                 f"DELETE FROM {table} WHERE pair_id IN ({pairs})", (found.surv_id, found.surv_id)
             )

@@ -6,11 +6,12 @@ import sqlite3
 from importlib.resources import files
 from string import Template
 
+from segmentation_core.survey.change_styles import CHANGE_GEOMETRY, change_style, qgis_colour
 from segmentation_core.vocabulary import load_vocabulary
 
 __all__ = ["STYLED", "add_styles", "layer_style"]
 
-STYLED = ("loss_polygon", "crack_area", "crack_line", "element")
+STYLED = ("loss_polygon", "crack_area", "crack_line", "element", *CHANGE_GEOMETRY)
 """Layers with a style of their own."""
 
 _TABLE = """
@@ -42,6 +43,8 @@ def layer_style(table: str) -> str:
 
     Widths and hatches are in mm on paper or screen, so that they print the same at every scale.
     """
+    if table in CHANGE_GEOMETRY:
+        return change_style(table)
     vocabulary = load_vocabulary()
     defect = {
         "loss_polygon": vocabulary.polygon_class,
@@ -52,9 +55,4 @@ def layer_style(table: str) -> str:
     if defect is None:
         return template
     label = f"{defect.name_en} {defect.name_zh}"
-    return Template(template).substitute(rgb=_rgb(defect.colour), label=label)
-
-
-def _rgb(colour: str) -> str:
-    """Return QGIS's spelling of ``#rrggbb``, without alpha."""
-    return ",".join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))
+    return Template(template).substitute(rgb=qgis_colour(defect.colour), label=label)

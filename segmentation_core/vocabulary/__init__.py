@@ -1,4 +1,4 @@
-"""The defect classes, read from ``defect_classes.json``: codes, names, colours, geometry.
+"""The defect classes (``defect_classes.json``) and the kinds of change (``change_kinds.json``), as data.
 
 Code asks for a class by what it is (drawn as a line, drawn as a polygon), never by its name, so that a
 vocabulary can be renamed or extended without touching Python.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["DefectClass", "Vocabulary", "load_vocabulary"]
+__all__ = ["ChangeKind", "DefectClass", "Vocabulary", "change_kind", "change_kinds", "load_vocabulary"]
 
 
 @dataclass(frozen=True)
@@ -88,3 +88,48 @@ def load_vocabulary() -> Vocabulary:
     data = json.loads(text)
     classes = tuple(DefectClass(**{**c, "wins_over": tuple(c["wins_over"])}) for c in data["classes"])
     return Vocabulary(classes, data["background_value"], data["nodata_value"])
+
+
+@dataclass(frozen=True)
+class ChangeKind:
+    """What can have happened to a crack or a loss between two surveys.
+
+    Attributes
+    ----------
+    code : str
+        ASCII identifier, used in files; one code may stand for a line and for a polygon.
+    geometry : str
+        ``"line"`` or ``"polygon"``.
+    name_en, name_zh : str
+        Names shown to people.
+    colour : str
+        ``#rrggbb``.
+    change : bool
+        False where nothing happened.
+    """
+
+    code: str
+    geometry: str
+    name_en: str
+    name_zh: str
+    colour: str
+    change: bool
+
+
+@cache
+def change_kinds(geometry: str) -> tuple[ChangeKind, ...]:
+    """Return the kinds of change of lines or of polygons, in drawing order.
+
+    Examples
+    --------
+    >>> [kind.code for kind in change_kinds("polygon")]
+    ['stable', 'not_confirmed', 'crack_to_loss', 'gain']
+    """
+    text = files(__package__).joinpath("change_kinds.json").read_text(encoding="utf-8")
+    return tuple(ChangeKind(**kind) for kind in json.loads(text)["kinds"] if kind["geometry"] == geometry)
+
+
+def change_kind(geometry: str, code: str) -> ChangeKind:
+    """Return a kind of change; one that this version does not know, under its code and in grey."""
+    unknown = ChangeKind(code, geometry, code, code, "#666666", change=True)
+    return next((kind for kind in change_kinds(geometry) if kind.code == code), unknown)

@@ -11,15 +11,12 @@ from segmentation_core.export.sheet.canvas import Box, Canvas, Pen
 from segmentation_core.export.sheet.figures import Figure
 from segmentation_core.export.tables import class_name, size_range
 from segmentation_core.export.words import word
-from segmentation_core.vocabulary import load_vocabulary
+from segmentation_core.vocabulary import ChangeKind, load_vocabulary
 
-__all__ = ["CHANGE_COLOURS", "INK", "THIN", "Column", "draw_column"]
+__all__ = ["INK", "THIN", "Column", "draw_column"]
 
 INK = Pen("#000000", 0.25)
 THIN = Pen("#000000", 0.13)
-CHANGE_COLOURS = ("#d7191c", "#2c7bb6", "#008837", "#7b3294", "#b35806", "#666666")
-"""For the kinds of change, in alphabetical order."""
-
 _PAD = 2.5
 _SWATCH = (12.0, 4.0)
 
@@ -40,7 +37,7 @@ class Column:
         Survey data, label and text.
     remarks : sequence of str
         What the reader must know.
-    changes : sequence of str
+    changes : sequence of ChangeKind
         Kinds of change drawn; empty on a sheet of a survey.
     page, pages : int
     """
@@ -50,7 +47,7 @@ class Column:
     figures: Sequence[Figure]
     data: Sequence[tuple[str, str]]
     remarks: Sequence[str]
-    changes: Sequence[str]
+    changes: Sequence[ChangeKind]
     page: int
     pages: int
 
@@ -83,10 +80,13 @@ def _legend(canvas: Canvas, box: Box, column: Column, request: Request) -> float
     y += 7.5
     swatch = (x + _PAD, x + _PAD + _SWATCH[0], x + 2 * _PAD + _SWATCH[0])
     room = width - _SWATCH[0] - 3 * _PAD
-    for kind, colour in zip(column.changes, CHANGE_COLOURS, strict=False):
-        canvas.hatched_box((swatch[0], y, *_SWATCH), Pen(colour, 0.18), 45, 1.5)
-        canvas.line([(swatch[0], y + 2), (swatch[1], y + 2)], Pen(colour, 0.5))
-        canvas.text(swatch[2], y + 3, kind, 2.5, width=room)
+    for kind in column.changes:
+        if kind.geometry == "polygon":
+            canvas.hatched_box((swatch[0], y, *_SWATCH), Pen(kind.colour, 0.18), 45, 1.5)
+        else:
+            canvas.line([(swatch[0], y + 2), (swatch[1], y + 2)], Pen(kind.colour, 0.5))
+        name = kind.name_en if language == "en" else kind.name_zh
+        canvas.text(swatch[2], y + 3, name, 2.5, width=room)
         y += 5.6
     for defect in () if column.changes else load_vocabulary().classes:
         rules, name = request.template.classes[defect.code], class_name(defect, language)

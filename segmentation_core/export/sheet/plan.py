@@ -17,16 +17,17 @@ from segmentation_core.export.fields import CHANGE_LAYERS, ELEMENT_LAYER
 from segmentation_core.export.fonts import find_fonts
 from segmentation_core.export.request import Pair, Request, Written
 from segmentation_core.export.sheet.canvas import Canvas, Frame, Pen, new_document
-from segmentation_core.export.sheet.column import CHANGE_COLOURS, INK, THIN, Column, draw_column
+from segmentation_core.export.sheet.column import INK, THIN, Column, draw_column
 from segmentation_core.export.sheet.figures import Figures, figures_of
 from segmentation_core.export.sheet.layout import frames_for, page_layout
 from segmentation_core.export.template import size_class
 from segmentation_core.export.underlay import read_underlay, why_missing
 from segmentation_core.export.words import word
 from segmentation_core.statistics.features import stream_features
+from segmentation_core.survey.change_styles import CHANGE_GEOMETRY
 from segmentation_core.survey.outlines import stored_assessed
 from segmentation_core.survey.surveys import OrthophotoRecord, Survey, orthophotos_of
-from segmentation_core.vocabulary import load_vocabulary
+from segmentation_core.vocabulary import ChangeKind, change_kind, load_vocabulary
 
 if TYPE_CHECKING:
     from segmentation_core.survey.store import Book
@@ -53,7 +54,7 @@ class _Subject:
     ground: Any
     elements: dict[str, Any]
     figures: Figures
-    changes: tuple[str, ...]
+    changes: tuple[ChangeKind, ...]
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ def _texts(request: Request, subjects: Sequence[_Subject]) -> Iterator[str]:
     for en, zh, text in request.template.title_block:
         yield from ((en if request.language == "en" else zh), text)
     for subject in subjects:
-        yield from (subject.of.name, *subject.elements, *subject.remarks, *subject.changes)
+        yield from (subject.of.name, *subject.elements, *subject.remarks)
+        yield from (kind.name_en if request.language == "en" else kind.name_zh for kind in subject.changes)
         yield from (Path(record.path).name for record in subject.orthophotos)
         yield from (f.name for figures in subject.figures.values() for f in figures)
 
@@ -113,11 +115,7 @@ def _subject(book: Book, request: Request, of: Survey | Pair) -> _Subject:
     elements: dict[str, Any] = {}
     for content in layer_content(book, ELEMENT_LAYER, survey, request):
         elements |= dict(zip(content.columns[0], content.geometries, strict=True))
-    kinds: tuple[str, ...] = ()
-    if isinstance(of, Pair):
-        query = " UNION ".join(f"SELECT kind FROM {layer.table} WHERE pair_id = ?" for layer in CHANGE_LAYERS)
-        rows = book.connection.execute(query, (of.pair_id,) * len(CHANGE_LAYERS))
-        kinds = tuple(sorted(str(row[0]) for row in rows))
+    kinds = _kinds(book, of) if isinstance(of, Pair) else ()
     return _Subject(
         of,
         survey,
@@ -128,6 +126,16 @@ def _subject(book: Book, request: Request, of: Survey | Pair) -> _Subject:
         figures_of(book, survey.surv_id, request.language),
         kinds,
     )
+
+
+def _kinds(book: Book, pair: Pair) -> tuple[ChangeKind, ...]:
+    """Return the kinds of change that a pair has, lines first."""
+    kinds = []
+    for table, geometry in sorted(CHANGE_GEOMETRY.items()):
+        query = f"SELECT DISTINCT kind FROM {table} WHERE pair_id = ? ORDER BY kind"
+        for (code,) in book.connection.execute(query, (pair.pair_id,)):
+            kinds.append(change_kind(geometry, str(code)))
+    return tuple(kinds)
 
 
 def _pages(book: Book, request: Request, subject: _Subject) -> Iterator[_Page]:
@@ -293,7 +301,6 @@ def _draw_changes(
     book: Book, request: Request, subject: _Subject, canvas: Canvas, frame: Frame, elem_id: str | None
 ) -> bool:
     found = False
-    colours = dict(zip(subject.changes, CHANGE_COLOURS, strict=False))
     where = f"pair_id = ? AND {_WANTED}"
     parameters = (getattr(subject.of, "pair_id", None), *_wanted(request, elem_id))
     for layer in CHANGE_LAYERS:
@@ -301,7 +308,7 @@ def _draw_changes(
             found = True
             kinds = np.array([str(row[0]) for row in chunk.rows])
             for kind in np.unique(kinds):
-                colour = colours.get(str(kind), CHANGE_COLOURS[-1])
+                colour = change_kind(CHANGE_GEOMETRY[layer.table], str(kind)).colour
                 shapes = chunk.geometries[kinds == kind]
                 if layer.table == "change_polygon":
                     canvas.hatched(frame, list(shapes), Pen(colour, 0.13), 45, 1.5)

@@ -73,7 +73,7 @@ def changed_book(rich_book, enter_beam, orthophoto, tmp_path, write_vectors, bea
     lines = [shapely.MultiLineString([[(1, 1), (2, 1)]]), shapely.MultiLineString([[(6, 1), (6.5, 1)]])]
     srs_id = sql("SELECT srs_id FROM gpkg_geometry_columns WHERE table_name = 'change_line'")[0][0]
     blobs = encode(np.array(lines, dtype=object), srs_id)
-    rows = zip(blobs, ("appeared", "grown"), ("南立面额枋", "=SUM(A1:A9)"), (1.0, 0.5), strict=True)
+    rows = zip(blobs, ("new", "extended"), ("南立面额枋", "=SUM(A1:A9)"), (1.0, 0.5), strict=True)
     for n, (blob, kind, elem_id, length) in enumerate(rows):
         sql(
             "INSERT INTO change_line (geom, uid, elem_id, pair_id, class_cd, kind, len_m) "
@@ -84,7 +84,7 @@ def changed_book(rich_book, enter_beam, orthophoto, tmp_path, write_vectors, bea
     (blob,) = encode(np.array([shapely.MultiPolygon([hole])], dtype=object), srs_id)
     sql(
         "INSERT INTO change_polygon (geom, uid, elem_id, pair_id, class_cd, kind, area_m2) "
-        "VALUES (?, 'p0', '南立面额枋', 'P1', 'paint_loss', 'grown', 0.96)",
+        "VALUES (?, 'p0', '南立面额枋', 'P1', 'paint_loss', 'gain', 0.96)",
         blob,
     )
     return rich_book

@@ -116,7 +116,7 @@ def test_long_lines_are_cut_and_simplified_within_the_bound(
 def test_changes_and_an_empty_survey(changed_book, tmp_path):
     export(changed_book, "dxf", tmp_path / "p.dxf", pair=("春", "秋"))
     names = {layer.dxf.name for layer in opened(tmp_path / "p.dxf").layers}
-    assert {"Craquelure appeared_春 - 秋_lines", "Paint loss grown_春 - 秋_hatch"} <= names
+    assert {"Craquelure New crack_春 - 秋_lines", "Paint loss Loss gained_春 - 秋_hatch"} <= names
     assert export(changed_book, "dxf", tmp_path / "e.dxf", survey="秋")["files"] == {"e.dxf": 0}
     assert len(opened(tmp_path / "e.dxf").modelspace().query('LWPOLYLINE[layer=="Elements"]')) == 4
 

@@ -45,7 +45,7 @@ def test_one_file_that_needs_nothing(changed_book, tmp_path):
     assert "https://" not in text
     for word in (
         "南立面额枋",
-        "appeared",
+        "New crack",
         "Ranking of elements",
         "Glossary",
         "P21",

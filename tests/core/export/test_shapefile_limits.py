@@ -140,7 +140,7 @@ def test_changes_of_a_pair(changed_book, tmp_path):
     result = export(changed_book, "shapefile", tmp_path / "out", pair=("春", "秋"))
     assert result["files"] == {"春_秋_chg_area.shp": 1, "春_秋_chg_line.shp": 2}
     geometries, columns = read(tmp_path / "out" / "春_秋_chg_line.shp")
-    assert columns["kind"].tolist() == ["appeared", "grown"]
+    assert columns["kind"].tolist() == ["new", "extended"]
     assert columns["len_mm"].tolist() == pytest.approx([1000, 500])
     assert shapely.length(geometries).tolist() == pytest.approx([1, 0.5])
     assert columns["date_a"][0] == np.datetime64("2024-05-01").item()

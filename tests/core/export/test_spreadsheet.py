@@ -120,7 +120,7 @@ def test_libreoffice_prints_every_sheet(changed_book, tmp_path, run_program):
         "评估面积 [m2]",
         "颜料剥落",
         "字段（中文）",
-        "appeared",
+        "New crack",
         "2025-10-01",
         "容差 [mm]",
     ):
@@ -146,9 +146,9 @@ def test_changes_of_a_pair(changed_book, tmp_path):
     assert {
         (r["Element"], r["Class code"], r["Change"]): (r["Length [m]"], r["Area [cm2]"]) for r in rows
     } == {
-        ("南立面额枋", "craquelure", "appeared"): (1.0, None),
-        ("=SUM(A1:A9)", "craquelure", "grown"): (0.5, None),
-        ("南立面额枋", "paint_loss", "grown"): (None, pytest.approx(9600)),
+        ("南立面额枋", "craquelure", "New crack"): (1.0, None),
+        ("=SUM(A1:A9)", "craquelure", "Crack grown at its tip"): (0.5, None),
+        ("南立面额枋", "paint_loss", "Loss gained"): (None, pytest.approx(9600)),
     }
     assert {r["Tolerance [mm]"] for r in rows} == {2.5}
 

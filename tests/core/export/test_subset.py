@@ -11,6 +11,7 @@ from segmentation_core.errors import CrsError, ParameterError
 from segmentation_core.operations.export import export
 from segmentation_core.raster.georeference import same_crs
 from segmentation_core.survey.store import reading
+from segmentation_core.survey.styles import STYLED
 from segmentation_core.survey.surveys import orthophotos_of, surveys_of
 
 
@@ -23,7 +24,7 @@ def test_a_subset_opens_as_a_book_with_styles(changed_book, orthophoto, beam_crs
         (record,) = [record for _, record in orthophotos_of(book, "S1")]
         assert record.path == str(orthophoto.resolve())
         (styles,) = book.connection.execute("SELECT count(*) FROM layer_styles").fetchone()
-        assert styles == 4
+        assert styles == len(STYLED)
         assert book.connection.execute("SELECT count(*) FROM change_line").fetchone() == (0,)
         assert book.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     lines = geopandas.read_file(out, layer="crack_line")

@@ -18,6 +18,7 @@ from segmentation_core.survey.geopackage import encode, register_functions
 from segmentation_core.survey.names import safe_name
 from segmentation_core.survey.schema import LAYERS, TABLES, Layer
 from segmentation_core.survey.store import check_book, reading
+from segmentation_core.survey.styles import STYLED
 from segmentation_core.survey.surveys import orthophotos_of, surveys_of
 from segmentation_core.vocabulary import load_vocabulary
 
@@ -79,7 +80,7 @@ def test_styles_take_their_colours_from_the_vocabulary(enter_beam, book, sql):
 
     enter_beam()
     styles = dict(sql("SELECT f_table_name, styleQML FROM layer_styles WHERE useAsDefault"))
-    assert set(styles) == {"loss_polygon", "crack_area", "crack_line", "element"}
+    assert set(styles) == set(STYLED)
     for qml in styles.values():
         assert ElementTree.fromstring(qml).tag == "qgis"
         assert "$" not in qml
