@@ -21,7 +21,7 @@ from segmentation_core.raster.grid import Window
 __all__ = ["ReadPixels", "overlap_weights", "read_averaged"]
 
 ReadPixels = Callable[[Window], tuple[NDArray[np.uint8], NDArray[np.bool_]]]
-"""Window to RGB uint8 (3, h, w) and validity (h, w)."""
+"""Window to bands of uint8 (C, h, w), which are RGB in an orthophoto, and validity (h, w)."""
 
 _LARGEST_READ_PX = 1 << 22
 _VALID_SHARE = 0.5
@@ -45,17 +45,18 @@ def read_averaged(
 
     Returns
     -------
-    rgb : ndarray of uint8, shape (3, h, w)
+    bands : ndarray of uint8, shape (C, h, w)
         0 where not valid.
     valid : ndarray of bool, shape (h, w)
     """
-    rgb = np.zeros((3, window.height, window.width), dtype=np.uint8)
+    parts = [(part, *_average(read, factor, part, height, width)) for part in _parts(window, factor)]
+    bands = np.zeros((parts[0][1].shape[0], window.height, window.width), dtype=np.uint8)
     valid = np.zeros((window.height, window.width), dtype=np.bool_)
-    for part in _parts(window, factor):
+    for part, averaged, is_valid in parts:
         rows = slice(part.row_off - window.row_off, part.row_end - window.row_off)
         cols = slice(part.col_off - window.col_off, part.col_end - window.col_off)
-        rgb[:, rows, cols], valid[rows, cols] = _average(read, factor, part, height, width)
-    return rgb, valid
+        bands[:, rows, cols], valid[rows, cols] = averaged, is_valid
+    return bands, valid
 
 
 def overlap_weights(factor: float, start: int, stop: int, size: int) -> tuple[csr_array, int, int]:
@@ -120,15 +121,16 @@ def _average(
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     by_row, row0, row1 = overlap_weights(factor, window.row_off, window.row_end, height)
     by_col, col0, col1 = overlap_weights(factor, window.col_off, window.col_end, width)
-    rgb, valid = read(Window(row0, col0, row1 - row0, col1 - col0))
-    stacked = np.empty((row1 - row0, 4, col1 - col0), dtype=np.float32)
-    stacked[:, 3] = valid
-    stacked[:, :3] = rgb.transpose(1, 0, 2)
-    stacked[:, :3] *= stacked[:, 3:]
-    rows_done = (by_row @ stacked.reshape(row1 - row0, -1)).reshape(window.height, 4, -1)
+    bands, valid = read(Window(row0, col0, row1 - row0, col1 - col0))
+    count = len(bands)
+    stacked = np.empty((row1 - row0, count + 1, col1 - col0), dtype=np.float32)
+    stacked[:, count] = valid
+    stacked[:, :count] = bands.transpose(1, 0, 2)
+    stacked[:, :count] *= stacked[:, count:]
+    rows_done = (by_row @ stacked.reshape(row1 - row0, -1)).reshape(window.height, count + 1, -1)
     columns_first = np.ascontiguousarray(rows_done.transpose(2, 0, 1)).reshape(col1 - col0, -1)
-    sums = (by_col @ columns_first).reshape(window.width, window.height, 4).transpose(2, 1, 0)
-    area = sums[3]
+    sums = (by_col @ columns_first).reshape(window.width, window.height, count + 1).transpose(2, 1, 0)
+    area = sums[count]
     enough = area >= _VALID_SHARE * factor**2 * (1 - 1e-6)
-    mean = sums[:3] / np.where(enough, area, np.float32(1))
+    mean = sums[:count] / np.where(enough, area, np.float32(1))
     return np.where(enough, np.rint(mean), 0).astype(np.uint8), enough

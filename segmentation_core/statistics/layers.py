@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from segmentation_core.statistics.network import LineEnds
 from segmentation_core.statistics.regions import Parts, Regions
 from segmentation_core.statistics.tally import Tally
 
-__all__ = ["Placed", "Selection", "tally_layers"]
+__all__ = ["Moved", "Placed", "Selection", "tally_layers"]
 
 _KEY_SHIFT = 44
 """Bits kept for a connected crack's number (a pixel's index) below the orthophoto's."""
@@ -25,6 +25,9 @@ Placed = Callable[[str, FeatureChunk, NDArray[np.int64]], None]
 
 Left = Callable[[NDArray[np.object_], NDArray[np.int64], Parts, Regions], Parts]
 """Crack areas, their connected cracks, their parts in regions: to what counts of the parts."""
+
+Moved = Callable[[NDArray[np.object_]], NDArray[np.object_]]
+"""Geometries into another frame, such as that of an earlier survey."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Selection:
         What counts of crack areas; None for all.
     gsd_mm : float
         Of the raster that the features come from.
+    moved : callable or None
+        Brings the features into the frame of the regions; None where they are in it.
     """
 
     connection: sqlite3.Connection
@@ -52,10 +57,16 @@ class Selection:
     parameters: Sequence[Any] = ()
     raster_key: int = 0
     left: Left | None = None
+    moved: Moved | None = None
 
-    def stream(self, table: str, *columns: str) -> Any:
+    def stream(self, table: str, *columns: str) -> Iterator[FeatureChunk]:
         """Yield the chunks of a layer."""
-        return stream_features(self.connection, table, columns, self.where, self.parameters)
+        chunks = stream_features(self.connection, table, columns, self.where, self.parameters)
+        if self.moved is None:
+            yield from chunks
+        else:
+            for chunk in chunks:
+                yield replace(chunk, geometries=self.moved(chunk.geometries))
 
     def cracks(self, chunk: FeatureChunk) -> NDArray[np.int64]:
         """Return the connected crack of each feature; column 0 is ``comp_id``."""

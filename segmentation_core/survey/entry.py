@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +98,8 @@ def enter(path: Path, entry: Entry, progress: Progress) -> Entered:
     BookError, BookLockedError, DiskFullError, CrsError, ElementsError, ParameterError
         See `segmentation_core.survey.store.writing`; or the entry does not fit the book.
     """
-    record = entry.orthophoto
     with open_vectors(entry.vectors) as vectors, writing(path, entry.crs_wkt) as book:
+        record = replace(entry.orthophoto, run={**(entry.orthophoto.run or {}), "vectorise": vectors.run})
         require_crs(book, entry.crs_wkt, Path(record.path))
         survey = enter_survey(book, entry.name, entry.date)
         orth_id, is_repeat = enter_orthophoto(book, survey, record)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segmentation_core.statistics.elements import WHOLE_IMAGE, Elements
 from segmentation_core.statistics.features import FeatureChunk
-from segmentation_core.statistics.layers import Selection, tally_layers
+from segmentation_core.statistics.layers import Moved, Placed, Selection, tally_layers
 from segmentation_core.statistics.network import axes_of
 from segmentation_core.statistics.outlines import polygon_parts
 from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
@@ -23,10 +23,20 @@ from segmentation_core.survey.schema import DEFECT_LAYERS
 from segmentation_core.survey.store import Book
 from segmentation_core.survey.surveys import OrthophotoRecord, orthophotos_of
 
-__all__ = ["SurveyFigures", "is_stale", "recompute", "stored_rows"]
+__all__ = [
+    "COUNTED",
+    "Sighting",
+    "SurveyFigures",
+    "grounds_of",
+    "is_stale",
+    "recompute",
+    "stored_rows",
+    "tally_orthophoto",
+]
 
 _TRACE = 1e-9
-_COUNTED = "surv_id = ? AND (orth_id = ? OR orth_id IS NULL) AND status IS NOT 'rejected'"
+COUNTED = "surv_id = ? AND (orth_id = ? OR orth_id IS NULL) AND status IS NOT 'rejected'"
+"""What counts on an orthophoto of a survey; features of no one orthophoto count on each, on its ground."""
 
 
 @dataclass(frozen=True)
@@ -62,22 +72,53 @@ def recompute(book: Book, surv_id: str) -> SurveyFigures:
         The survey.
     """
     orthophotos = orthophotos_of(book, surv_id)
-    grounds, notes = _grounds(book, orthophotos)
+    grounds, notes = grounds_of(book, orthophotos)
     ids, outlines, regions = _elements_on(stored_elements(book), grounds)
     tally = Tally(ids, None if outlines is None else axes_of(outlines))
     book.connection.execute("DELETE FROM element_stats WHERE surv_id = ?", (surv_id,))
     homes = _Homes(book, ids, surv_id)
     for key, ((orth_id, record), region) in enumerate(zip(orthophotos, regions, strict=True)):
-        tally.add_assessed(region.areas * record.metres_per_unit**2)
-        shares = KeptShares(book.connection, surv_id, orth_id)
-        selection = Selection(book.connection, record.gsd_mm, _COUNTED, (surv_id, orth_id), key, shares.left)
-        tally_layers(selection, region, record.metres_per_unit, tally, homes)
+        tally_orthophoto(book, Sighting(surv_id, orth_id, key, record), region, tally, homes)
     rows = tally.rows()
     _store(book, surv_id, ids, rows, tally.feature_counts())
     if outlines is not None:
         notes += overlapping(ids, outlines)
     elements = [{"elem_id": name, **row} for name, row in zip(ids, rows, strict=True)]
     return SurveyFigures(elements, tally.totals(), tuple(notes))
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One orthophoto of a survey.
+
+    Attributes
+    ----------
+    surv_id, orth_id : str
+    number : int
+        Of the orthophoto within the survey.
+    record : OrthophotoRecord
+    moved : callable or None
+        Brings its features into the frame of the regions they are measured in; None: they are in it.
+    """
+
+    surv_id: str
+    orth_id: str
+    number: int
+    record: OrthophotoRecord
+    moved: Moved | None = None
+
+
+def tally_orthophoto(
+    book: Book, sighting: Sighting, regions: Regions, tally: Tally, placed: Placed | None = None
+) -> None:
+    """Add what one orthophoto of a survey shows, rejected features left out; one region per element."""
+    record, whose = sighting.record, (sighting.surv_id, sighting.orth_id)
+    tally.add_assessed(regions.areas * record.metres_per_unit**2)
+    shares = KeptShares(book.connection, *whose, sighting.moved)
+    selection = Selection(
+        book.connection, record.gsd_mm, COUNTED, whose, sighting.number, shares.left, sighting.moved
+    )
+    tally_layers(selection, regions, record.metres_per_unit, tally, placed)
 
 
 def is_stale(book: Book, surv_id: str) -> bool:
@@ -130,7 +171,7 @@ def _elements_on(
     return ids, stored.geometries[present], [Regions(r.geometries[present]) for r in everywhere]
 
 
-def _grounds(book: Book, orthophotos: list[tuple[str, OrthophotoRecord]]) -> tuple[list[Any], list[str]]:
+def grounds_of(book: Book, orthophotos: list[tuple[str, OrthophotoRecord]]) -> tuple[list[Any], list[str]]:
     """Return each orthophoto's assessed area without that of earlier ones, and notes on overlaps."""
     grounds: list[Any] = []
     notes: list[str] = []

@@ -14,6 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from segmentation_core.statistics.features import stream_features
+from segmentation_core.statistics.layers import Moved
 from segmentation_core.statistics.regions import Parts, Regions
 
 __all__ = ["KeptShares"]
@@ -33,19 +34,23 @@ class KeptShares:
         To a survey book.
     surv_id, orth_id : str
         Survey and orthophoto.
+    moved : callable or None
+        Brings lines into the frame of the areas; None where they are in it.
 
     Notes
     -----
     Memory: the lines of those connected cracks of which a line is rejected.
     """
 
-    def __init__(self, connection: sqlite3.Connection, surv_id: str, orth_id: str) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, surv_id: str, orth_id: str, moved: Moved | None = None
+    ) -> None:
         lines: list[NDArray[np.object_]] = []
         rows: list[tuple[int, float, str]] = []
         columns = ("comp_id", "wid_m", "status")
         whose = (surv_id, orth_id) * 2
         for chunk in stream_features(connection, "crack_line", columns, _OF_TOUCHED_CRACKS, whose):
-            lines.append(chunk.geometries)
+            lines.append(chunk.geometries if moved is None else moved(chunk.geometries))
             rows.extend(chunk.rows)
         self._lines = np.concatenate(lines) if lines else np.empty(0, dtype=object)
         self._cracks = np.array([row[0] for row in rows], dtype=np.int64)
