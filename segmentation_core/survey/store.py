@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,17 @@ from segmentation_core.survey.styles import add_styles
 from segmentation_core.survey.triggers import add_edit_triggers, own_writes
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["Book", "book_errors", "check_book", "reading", "require_crs", "writing"]
+__all__ = [
+    "Book",
+    "book_errors",
+    "check_book",
+    "copy_book",
+    "create_tables",
+    "existing",
+    "reading",
+    "require_crs",
+    "writing",
+]
 
 CHECK_WAIT_S = 2.0
 WRITE_WAIT_S = 20.0
@@ -73,11 +83,23 @@ def reading(path: str | Path) -> Iterator[Book]:
     BookLockedError
         Another program is writing it.
     """
+    path = existing(path)
+    with book_errors(path), closing(_connect(path, CHECK_WAIT_S)) as connection:
+        yield _opened(path, connection)
+
+
+def existing(path: str | Path) -> Path:
+    """Return the path of a book that is there; `writing` would make a new one.
+
+    Raises
+    ------
+    BookError
+        No such file.
+    """
     path = Path(path)
     if not path.is_file():
         raise BookError("no such survey book", path=path, remedy="Check the path")
-    with book_errors(path), closing(_connect(path, CHECK_WAIT_S)) as connection:
-        yield _opened(path, connection)
+    return path
 
 
 def check_book(path: str | Path) -> Book | None:
@@ -132,7 +154,7 @@ def writing(path: str | Path, crs_wkt: str | None = None) -> Iterator[Book]:
         with _unborn(path) as part:
             with closing(_connect(part, CHECK_WAIT_S, mode="rwc")) as connection:
                 connection.executescript("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY")
-                srs_id = _create(connection, crs_wkt)
+                srs_id = create_tables(connection, crs_wkt)
                 with _transaction(connection):
                     yield Book(path, connection, srs_id, crs_wkt)
             _settle(part, path)
@@ -153,6 +175,27 @@ def require_crs(book: Book, crs_wkt: str | None, orthophoto: Path) -> None:
             path=orthophoto,
             remedy="Use another book: one book has one CRS",
         )
+
+
+def copy_book(path: Path) -> Path:
+    """Copy a book as it was last committed to the first free ``NAME.backup-N.gpkg`` beside it; return where.
+
+    May be called inside `writing`, of which the copy then holds nothing.
+
+    Raises
+    ------
+    BookError, DiskFullError
+        The copy cannot be written; what was begun of it is removed.
+    """
+    number = 1
+    while (copy := path.with_name(f"{path.stem}.backup-{number}.gpkg")).exists():
+        number += 1
+    with book_errors(copy), ExitStack() as undo:
+        undo.callback(_discard, copy)
+        with closing(_connect(path, CHECK_WAIT_S)) as source, closing(_connect(copy, 0, "rwc")) as target:
+            source.backup(target)
+        undo.pop_all()
+    return copy
 
 
 @contextmanager
@@ -258,7 +301,8 @@ def _settle(part: Path, path: Path) -> None:
     os.replace(part, path)
 
 
-def _create(connection: sqlite3.Connection, crs_wkt: str | None) -> int:
+def create_tables(connection: sqlite3.Connection, crs_wkt: str | None) -> int:
+    """Make an empty database an empty survey book; return the srs_id of its layers."""
     create_container(connection)
     srs_id = add_crs(connection, crs_wkt)
     for layer in LAYERS:
