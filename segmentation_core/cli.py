@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from segmentation_core import __version__
+from segmentation_core.cli_book import book_app
 from segmentation_core.cli_model import model_app
 from segmentation_core.cli_options import Device, DeviceOption, Gsd, Json, ModelOption, WorkingGsd
 from segmentation_core.cli_plugin import plugin_app
@@ -38,6 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(book_app, name="book")
 app.add_typer(model_app, name="model")
 app.add_typer(plugin_app, name="plugin")
 

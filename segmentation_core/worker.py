@@ -54,7 +54,11 @@ VERBS: dict[str, str] = {
     "model_list": "model:model_list",
     "model_add": "model:model_add",
     "model_remove": "model:model_remove",
+    "book_list": "book:book_list",
+    "book_rename": "book:book_rename",
+    "book_redate": "book:book_redate",
     "book_remove": "book:book_remove",
+    "book_check": "book:book_check",
 }
 """Verb to module and function of `segmentation_core.operations`."""
 

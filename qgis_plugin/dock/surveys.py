@@ -273,7 +273,7 @@ class SurveysPage(QWidget):
         question.open()
 
     def _remove(self, name: str) -> None:
-        arguments = {"book": self._panel.book, "survey": name}
+        arguments = {"book": self._panel.book, "survey": name, "edited": True}  # the question said so
         in_background(
             tr("Removing the survey {name}", name=name),
             lambda is_cancelled: run_once(

@@ -2,23 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from segmentation_core.errors import ParameterError
-from segmentation_core.survey.schema import DEFECT_LAYERS
-from segmentation_core.survey.store import writing
-from segmentation_core.survey.surveys import surveys_of, update_validity
+from segmentation_core.progress import Progress, silent
+from segmentation_core.survey.check.contents import check_contents
+from segmentation_core.survey.check.files import check_files, raster_bytes, remove_rasters
+from segmentation_core.survey.check.findings import Finding
+from segmentation_core.survey.check.geometry import check_geometry
+from segmentation_core.survey.check.structure import check_pages, check_structure
+from segmentation_core.survey.figures import is_stale
+from segmentation_core.survey.labels import checked_date, checked_name
+from segmentation_core.survey.schema import DEFECT_LAYERS, UNTOUCHED
+from segmentation_core.survey.store import Book, copy_book, existing, reading, writing
+from segmentation_core.survey.surveys import Survey, orthophotos_of, surveys_of, update_validity
 
-__all__ = ["book_remove"]
+__all__ = ["book_check", "book_list", "book_redate", "book_remove", "book_rename"]
 
+_FEATURES = tuple(layer.name for layer in DEFECT_LAYERS)
 _OTHER_TABLES = ("assessed", "orthophoto", "element_stats", "survey")
 
 
-def book_remove(book: str | Path, survey: str) -> dict[str, Any]:
-    """Remove a survey from a book, with its features, orthophotos and figures, all or nothing.
+def book_list(book: str | Path) -> dict[str, Any]:
+    """List the surveys of a book, oldest first.
 
-    Elements and other surveys stay; rasters beside the book are left where they are.
+    Returns
+    -------
+    dict
+        ``surveys``: name, date, surv_id, orthophotos (path, gsd_mm), models, counts per layer without
+        rejected features, rejected, touched (not ``auto``), stale, raster_bytes. ``run``: book.
+
+    Raises
+    ------
+    BookError, BookLockedError
+        See `segmentation_core.survey.store.reading`.
+    """
+    with reading(book) as opened:
+        rows = [_listed(opened, survey) for survey in surveys_of(opened.connection)]
+    return {"surveys": rows, "run": {"book": str(book)}}
+
+
+def book_rename(book: str | Path, survey: str, name: str) -> dict[str, Any]:
+    """Give a survey another name; its features, uids and kept rasters stay as and where they are.
+
+    Raises
+    ------
+    ParameterError
+        No such survey, or the name cannot be used or is taken.
+    BookError, BookLockedError, DiskFullError
+        See `segmentation_core.survey.store.writing`.
+    """
+    name = checked_name(name)
+    with writing(existing(book)) as opened:
+        found = _survey(opened, survey)
+        if any(other.name == name and other != found for other in surveys_of(opened.connection)):
+            raise ParameterError(
+                f"the book has a survey {name!r} already", path=book, remedy="Choose another name"
+            )
+        opened.connection.execute("UPDATE survey SET name = ? WHERE surv_id = ?", (name, found.surv_id))
+    return {"name": name, "date": found.date, "run": {"book": str(book), "survey": survey}}
+
+
+def book_redate(book: str | Path, survey: str, date: str) -> dict[str, Any]:
+    """Give a survey another date, ``YYYY-MM-DD``; the time that its features and others are shown follows.
+
+    Raises
+    ------
+    ParameterError
+        No such survey, or an impossible date.
+    BookError, BookLockedError, DiskFullError
+        See `segmentation_core.survey.store.writing`.
+    """
+    date = checked_date(date)
+    notes = []
+    with writing(existing(book)) as opened:
+        found = _survey(opened, survey)
+        opened.connection.execute("UPDATE survey SET date = ? WHERE surv_id = ?", (date, found.surv_id))
+        for layer in ("assessed", *_FEATURES):
+            opened.connection.execute(
+                f"UPDATE {layer} SET t_start = ? WHERE surv_id = ?", (date, found.surv_id)
+            )
+        update_validity(opened.connection, ["assessed", *_FEATURES])
+        pairs = _pairs_of(opened, found)
+    if pairs:
+        notes.append(f"{len(pairs)} comparisons were made with the date {found.date}: compare again")
+    if found.name == found.date != date:
+        notes.append(
+            f"the survey is still called {found.name!r}: craquelure book rename gives it another name"
+        )
+    run = {"book": str(book), "survey": survey, "notes": notes}
+    return {"name": found.name, "date": date, "date_before": found.date, "run": run}
+
+
+def book_remove(
+    book: str | Path, survey: str, *, edited: bool = False, rasters: bool = False
+) -> dict[str, Any]:
+    """Remove a survey from a book, with its features, orthophotos, figures and comparisons, all or nothing.
+
+    Elements and other surveys stay.
 
     Parameters
     ----------
@@ -26,40 +109,188 @@ def book_remove(book: str | Path, survey: str) -> dict[str, Any]:
         The survey book.
     survey : str
         Name of the survey.
+    edited : bool
+        Remove it even where a person edited, drew, verified or rejected features of it.
+    rasters : bool
+        Remove its kept rasters too, once it is out of the book.
 
     Returns
     -------
     dict
-        ``removed``: rows per table. ``run``: book and survey.
+        ``removed``: rows per table. ``touched``: how many of them a person had touched. ``freed_bytes``.
+        ``run``: book, survey, notes.
 
     Raises
     ------
     ParameterError
-        The book has no such survey.
+        The book has no such survey; or a person touched features of it.
     BookError, BookLockedError, DiskFullError
         See `segmentation_core.survey.store.writing`.
     """
-    book = Path(book)
+    book = existing(book)
     with writing(book) as opened:
-        known = surveys_of(opened.connection)
-        found = next((s for s in known if s.name == survey), None)
-        if found is None:
+        found = _survey(opened, survey)
+        touched = _touched(opened, found)
+        if touched and not edited:
             raise ParameterError(
-                f"there is no survey {survey!r}",
+                f"{touched} features of the survey {survey!r} were edited, drawn, verified or rejected by a "
+                "person and would be lost",
                 path=book,
-                remedy=f"The book's surveys are: {', '.join(s.name for s in known) or 'none'}",
+                remedy="Give --edited to remove them too",
             )
-        tables = [*(layer.name for layer in DEFECT_LAYERS), *_OTHER_TABLES]
-        removed = {
-            table: opened.connection.execute(
-                f"DELETE FROM {table} WHERE surv_id = ?", (found.surv_id,)
-            ).rowcount
-            for table in tables
-        }
-        pairs = "SELECT pair_id FROM change_pair WHERE surv_a = ? OR surv_b = ?"
-        for table in ("change_polygon", "change_line", "change_stats", "change_pair"):
-            opened.connection.execute(
-                f"DELETE FROM {table} WHERE pair_id IN ({pairs})", (found.surv_id, found.surv_id)
-            )
-        update_validity(opened.connection, ["assessed", *(layer.name for layer in DEFECT_LAYERS)])
-    return {"removed": removed, "run": {"book": str(book), "survey": survey}}
+        folders = _rasters_of(opened, found)
+        removed = _delete(opened, found)
+        update_validity(opened.connection, ["assessed", *_FEATURES])
+    freed, notes = _remove_folders(folders, book) if rasters else (0, [])
+    run = {"book": str(book), "survey": survey, "notes": notes}
+    return {"removed": removed, "touched": touched, "freed_bytes": freed, "run": run}
+
+
+def book_check(book: str | Path, *, repair: bool = False, progress: Progress = silent) -> dict[str, Any]:
+    """Look for anything that is wrong with a book, and repair on request what can be repaired safely.
+
+    Parameters
+    ----------
+    book : path-like
+        The survey book.
+    repair : bool
+        Repair, in one transaction, after a copy ``NAME.backup-N.gpkg`` was made beside the book.
+    progress : Progress
+        Told of orthophotos read.
+
+    Returns
+    -------
+    dict
+        ``ok``: nothing is wrong, or left. ``findings``: check, what, remedy, repairable, for all that was
+        found; ``repaired``: what was done; ``left``: findings that remain. ``run``: book, backup.
+
+    Raises
+    ------
+    BookError, BookLockedError, DiskFullError
+        Not a survey book, of a newer version, or in use; or there is no room for the copy.
+    """
+    book = existing(book)
+    with reading(book) as opened:
+        found = _findings(opened)
+        files = [] if _is_damaged(found) else list(check_files(opened, progress))
+    done: list[str] = []
+    backup = None
+    left = [*found, *files]
+    repairs = [finding.repair for finding in left if finding.repair is not None]
+    if repair and repairs:
+        backup, done = _repair(book, repairs)
+        with reading(book) as opened:
+            left = [*_findings(opened), *(f for f in files if f.repair is None)]
+    return {
+        "ok": not left,
+        "findings": [_told(f) for f in (*found, *files)],
+        "repaired": done,
+        "left": [_told(f) for f in left],
+        "run": {"book": str(book), "backup": None if backup is None else str(backup)},
+    }
+
+
+def _survey(opened: Book, name: str) -> Survey:
+    known = surveys_of(opened.connection)
+    found = next((s for s in known if s.name == name), None)
+    if found is None:
+        raise ParameterError(
+            f"there is no survey {name!r}",
+            path=opened.path,
+            remedy=f"The book's surveys are: {', '.join(s.name for s in known) or 'none'}",
+        )
+    return found
+
+
+def _listed(opened: Book, survey: Survey) -> dict[str, Any]:
+    orthophotos = [record for _, record in orthophotos_of(opened, survey.surv_id)]
+    counts = dict.fromkeys(_FEATURES, 0)
+    rejected = 0
+    for layer in _FEATURES:
+        query = f"SELECT status IS 'rejected', count(*) FROM {layer} WHERE surv_id = ? GROUP BY 1"
+        by_rejection = dict(opened.connection.execute(query, (survey.surv_id,)).fetchall())
+        counts[layer] = by_rejection.get(0, 0)
+        rejected += by_rejection.get(1, 0)
+    return {
+        "name": survey.name,
+        "date": survey.date,
+        "surv_id": survey.surv_id,
+        "orthophotos": [{"path": o.path, "gsd_mm": o.gsd_mm} for o in orthophotos],
+        "models": sorted({o.model for o in orthophotos if o.model is not None}),
+        "counts": counts,
+        "rejected": rejected,
+        "touched": _touched(opened, survey),
+        "stale": is_stale(opened, survey.surv_id),
+        "raster_bytes": sum(raster_bytes(folder) for folder in {o.rasters for o in orthophotos}),
+    }
+
+
+def _touched(opened: Book, survey: Survey) -> int:
+    query = "SELECT count(*) FROM {} WHERE surv_id = ? AND status IS NOT ?"
+    return sum(
+        opened.connection.execute(query.format(layer), (survey.surv_id, UNTOUCHED)).fetchone()[0]
+        for layer in _FEATURES
+    )
+
+
+def _pairs_of(opened: Book, survey: Survey) -> list[str]:
+    query = "SELECT pair_id FROM change_pair WHERE surv_a = ? OR surv_b = ?"
+    return [row[0] for row in opened.connection.execute(query, (survey.surv_id, survey.surv_id))]
+
+
+def _delete(opened: Book, survey: Survey) -> dict[str, int]:
+    removed = {}
+    pairs = [(pair,) for pair in _pairs_of(opened, survey)]
+    for table in ("change_polygon", "change_line", "change_stats", "change_pair"):
+        query = f"DELETE FROM {table} WHERE pair_id = ?"
+        removed[table] = sum(opened.connection.execute(query, pair).rowcount for pair in pairs)
+    for table in (*_FEATURES, *_OTHER_TABLES):
+        query = f"DELETE FROM {table} WHERE surv_id = ?"
+        removed[table] = opened.connection.execute(query, (survey.surv_id,)).rowcount
+    return removed
+
+
+def _rasters_of(opened: Book, survey: Survey) -> list[Path]:
+    """Return the folders of rasters that this survey alone keeps."""
+    by_survey = {
+        s.surv_id: {o.rasters for _, o in orthophotos_of(opened, s.surv_id) if o.rasters is not None}
+        for s in surveys_of(opened.connection)
+    }
+    own = by_survey.pop(survey.surv_id)
+    return [Path(folder) for folder in sorted(own.difference(*by_survey.values()))]
+
+
+def _remove_folders(folders: list[Path], book: Path) -> tuple[int, list[str]]:
+    freed, notes = 0, []
+    for folder in folders:
+        try:
+            freed += remove_rasters(folder, book)
+        except OSError as exc:
+            notes.append(f"rasters in {folder} could not be removed ({exc.strerror}): remove them by hand")
+    return freed, notes
+
+
+def _findings(opened: Book) -> list[Finding]:
+    found = list(check_pages(opened))
+    if _is_damaged(found):
+        return found
+    return [*found, *check_structure(opened), *check_contents(opened), *check_geometry(opened)]
+
+
+def _is_damaged(found: list[Finding]) -> bool:
+    return any(finding.check == "sqlite" and finding.repair is None for finding in found)
+
+
+def _repair(book: Path, repairs: list[Callable[[Book], str]]) -> tuple[Path, list[str]]:
+    with writing(book) as opened:
+        backup = copy_book(book)
+        return backup, [run(opened) for run in repairs]
+
+
+def _told(finding: Finding) -> dict[str, Any]:
+    return {
+        "check": finding.check,
+        "what": finding.what,
+        "remedy": finding.remedy,
+        "repairable": finding.repair is not None,
+    }

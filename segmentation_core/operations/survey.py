@@ -6,12 +6,10 @@ Everything that can be wrong with the inputs is found before the long work begin
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date as calendar_date
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from segmentation_core.statistics.elements import (
     require_contact,
 )
 from segmentation_core.survey.entry import Entered, Entry, enter
+from segmentation_core.survey.labels import checked_date, checked_name
 from segmentation_core.survey.names import safe_name
 from segmentation_core.survey.outlines import require_same_outlines
 from segmentation_core.survey.store import check_book, reading, require_crs
@@ -38,11 +37,6 @@ from segmentation_core.vectors.class_source import open_class_source
 
 __all__ = ["survey"]
 
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_YEARS = range(1826, 2201)
-"""From the oldest photograph; later years are slips of the keyboard."""
-
-_LONGEST_NAME = 100
 PROBABILITY_RASTER = "probability.tif"
 RUN_RECORD = "run.json"
 
@@ -116,7 +110,7 @@ def survey(  # noqa: PLR0913 - the command's options
         See `segmentation_core.errors`; the book is then as it was.
     """
     book = Path(book)
-    plan = _Plan(_checked_name(name, _checked_date(date)), date, book)
+    plan = _Plan(checked_name(checked_date(date) if name is None else name), checked_date(date), book)
     _check_choices(elements, id_field, model, classes, inside_elements=inside_elements)
     with open_orthophoto(orthophoto, gsd_mm=gsd_mm, working_gsd_mm=working_gsd_mm) as ortho:
         outlines = _load_outlines(ortho.grid, elements, id_field, exclude)
@@ -194,30 +188,6 @@ class _Outlines:
     def union(self) -> Any:
         """All elements as one geometry; None without elements."""
         return None if self.elements is None else shapely.union_all(self.elements.geometries)
-
-
-def _checked_date(date: str) -> str:
-    if not _ISO_DATE.fullmatch(date):
-        raise ParameterError(
-            f"the date {date!r} is not of the form YYYY-MM-DD", remedy="Give the day, as 2026-05-01"
-        )
-    try:
-        day = calendar_date.fromisoformat(date)
-    except ValueError as exc:
-        raise ParameterError(f"the date {date} does not exist", remedy="Check month and day") from exc
-    if day.year not in _YEARS:
-        raise ParameterError(f"a survey in the year {day.year} is impossible", remedy="Check the year")
-    return date
-
-
-def _checked_name(name: str | None, date: str) -> str:
-    name = date if name is None else name.strip()
-    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise ParameterError(
-            f"the survey name {name!r} is empty, too long or not printable",
-            remedy=f"Give 1 to {_LONGEST_NAME} printable characters",
-        )
-    return name
 
 
 def _check_choices(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +29,20 @@ from segmentation_core.survey.geopackage import (
 from segmentation_core.survey.schema import LAYERS, SCHEMA_VERSION, TABLES, VERSION_KEY
 from segmentation_core.survey.styles import add_styles
 from segmentation_core.survey.triggers import add_edit_triggers, own_writes
-from segmentation_core.survey.upgrade import upgrade
+from segmentation_core.survey.upgrade import add_missing
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["Book", "book_errors", "check_book", "reading", "require_crs", "writing"]
+__all__ = [
+    "Book",
+    "book_errors",
+    "check_book",
+    "copy_book",
+    "create_tables",
+    "existing",
+    "reading",
+    "require_crs",
+    "writing",
+]
 
 CHECK_WAIT_S = 2.0
 WRITE_WAIT_S = 20.0
@@ -72,12 +82,24 @@ def reading(path: str | Path) -> Iterator[Book]:
     BookLockedError
         Another program is writing it.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise BookError("no such survey book", path=path, remedy="Check the path")
+    path = existing(path)
     with book_errors(path), closing(_connect(path, CHECK_WAIT_S)) as connection:
         _bring_up(path, connection)
         yield _opened(path, connection)
+
+
+def existing(path: str | Path) -> Path:
+    """Return the path of a book that is there; `writing` would make a new one.
+
+    Raises
+    ------
+    BookError
+        No such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BookError("no such survey book", path=path, remedy="Check the path")
+    return path
 
 
 def check_book(path: str | Path) -> Book | None:
@@ -133,7 +155,7 @@ def writing(path: str | Path, crs_wkt: str | None = None) -> Iterator[Book]:
         with _unborn(path) as part:
             with closing(_connect(part, CHECK_WAIT_S, mode="rwc")) as connection:
                 connection.executescript("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY")
-                srs_id = _create(connection, crs_wkt)
+                srs_id = create_tables(connection, crs_wkt)
                 with _transaction(connection):
                     yield Book(path, connection, srs_id, crs_wkt)
             _settle(part, path)
@@ -154,6 +176,27 @@ def require_crs(book: Book, crs_wkt: str | None, orthophoto: Path) -> None:
             path=orthophoto,
             remedy="Use another book: one book has one CRS",
         )
+
+
+def copy_book(path: Path, label: str = "") -> Path:
+    """Copy a book as it was last committed to the first free ``NAME.backup-N.gpkg`` beside it; return where.
+
+    May be called inside `writing`, of which the copy then holds nothing. ``label`` follows the name.
+
+    Raises
+    ------
+    BookError, DiskFullError
+        The copy cannot be written; what was begun of it is removed.
+    """
+    number = 1
+    while (copy := path.with_name(f"{path.stem}{label}.backup-{number}.gpkg")).exists():
+        number += 1
+    with book_errors(copy), ExitStack() as undo:
+        undo.callback(_discard, copy)
+        with closing(_connect(path, CHECK_WAIT_S)) as source, closing(_connect(copy, 0, "rwc")) as target:
+            source.backup(target)
+        undo.pop_all()
+    return copy
 
 
 @contextmanager
@@ -214,7 +257,7 @@ def _bring_up(path: Path, connection: sqlite3.Connection) -> None:
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise _not_a_book(path)
     row = connection.execute("SELECT value FROM book_info WHERE key = ?", (VERSION_KEY,)).fetchone()
-    if row is None:
+    if row is None or not str(row[0]).isdigit():
         raise _not_a_book(path)
     version = int(row[0])
     if version > SCHEMA_VERSION:
@@ -228,7 +271,17 @@ def _bring_up(path: Path, connection: sqlite3.Connection) -> None:
                 path=path,
                 remedy="Copy it into a folder that can be written, and open the copy",
             )
-        upgrade(path, connection, version)
+        _upgrade(path, connection, version)
+
+
+def _upgrade(path: Path, connection: sqlite3.Connection, version: int) -> None:
+    connection.execute("BEGIN IMMEDIATE")  # from here on nobody else changes what is copied
+    with ExitStack() as undo:
+        undo.callback(connection.execute, "ROLLBACK")
+        undo.callback(_discard, copy_book(path, f".version-{version}"))
+        add_missing(connection)
+        connection.execute("COMMIT")
+        undo.pop_all()
 
 
 @contextmanager
@@ -272,7 +325,8 @@ def _settle(part: Path, path: Path) -> None:
     os.replace(part, path)
 
 
-def _create(connection: sqlite3.Connection, crs_wkt: str | None) -> int:
+def create_tables(connection: sqlite3.Connection, crs_wkt: str | None) -> int:
+    """Make an empty database an empty survey book; return the srs_id of its layers."""
     create_container(connection)
     srs_id = add_crs(connection, crs_wkt)
     for layer in LAYERS:

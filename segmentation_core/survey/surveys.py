@@ -24,6 +24,7 @@ __all__ = [
     "enter_survey",
     "orthophotos_of",
     "require_survey",
+    "stored_path",
     "surveys_of",
     "update_validity",
 ]
@@ -143,7 +144,7 @@ def enter_orthophoto(book: Book, survey: Survey, record: OrthophotoRecord) -> tu
         if own[0] == stored.sha256 or own[1] == stored.path
     ]
     values = {
-        "path": _stored_path(book.path, record.path),
+        "path": stored_path(book.path, record.path),
         "sha256": record.sha256,
         "width_px": record.width_px,
         "height_px": record.height_px,
@@ -151,7 +152,7 @@ def enter_orthophoto(book: Book, survey: Survey, record: OrthophotoRecord) -> tu
         "transform": json.dumps(record.transform),
         "m_per_unit": record.metres_per_unit,
         "model": record.model,
-        "rasters": None if record.rasters is None else _stored_path(book.path, record.rasters),
+        "rasters": None if record.rasters is None else stored_path(book.path, record.rasters),
         "run": json.dumps(record.run, ensure_ascii=False, default=str),
         "added_at": _now(),
     }
@@ -225,7 +226,7 @@ def _meet(a: Any, b: Any) -> bool:
     return bool(a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3])
 
 
-def _stored_path(book: Path, path: str) -> str:
+def stored_path(book: Path, path: str) -> str:
     """Return a path relative to the book's folder where it lies inside, so that both can be moved."""
     folder = book.resolve().parent
     full = Path(path).resolve()

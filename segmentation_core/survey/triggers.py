@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from segmentation_core.survey.geopackage import run_statements
 from segmentation_core.survey.schema import DEFECT_LAYERS, UNTOUCHED, Layer
 
-__all__ = ["add_edit_triggers", "own_writes"]
+__all__ = ["add_edit_triggers", "are_off", "own_writes"]
 
 _OURS = "engine_writes"
 _BY_OTHERS = f"NOT EXISTS (SELECT 1 FROM book_info WHERE key = '{_OURS}')"
@@ -83,9 +83,14 @@ def add_edit_triggers(connection: sqlite3.Connection) -> None:
 @contextmanager
 def own_writes(connection: sqlite3.Connection) -> Iterator[None]:
     """Switch the edit triggers off inside a transaction; a rollback switches them on again too."""
-    connection.execute("INSERT INTO book_info (key) VALUES (?)", (_OURS,))
+    connection.execute("INSERT OR REPLACE INTO book_info (key) VALUES (?)", (_OURS,))
     yield
     connection.execute("DELETE FROM book_info WHERE key = ?", (_OURS,))
+
+
+def are_off(connection: sqlite3.Connection) -> bool:
+    """Say whether the edit triggers were left switched off; any write of ours ends that."""
+    return connection.execute("SELECT 1 FROM book_info WHERE key = ?", (_OURS,)).fetchone() is not None
 
 
 def _defect_triggers(layer: Layer) -> str:

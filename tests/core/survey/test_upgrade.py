@@ -43,7 +43,7 @@ def test_it_is_upgraded_and_a_copy_kept(old_book, sql):
         assert opened.connection.execute("SELECT count(*) FROM change_stats").fetchone() == (0,)
         opened.connection.execute("SELECT uid_a, is_sure, t_start FROM change_line")
     copies = list(old_book.parent.glob("*version-1*"))
-    assert [p.name for p in copies] == [f"{old_book.stem}.version-1.gpkg"]
+    assert [p.name for p in copies] == [f"{old_book.stem}.version-1.backup-1.gpkg"]
     assert _dump(copies[0]) == before
     after = _dump(old_book)
     for table in ("crack_line", "loss_polygon", "element_stats", "survey", "edit_log"):
@@ -59,12 +59,12 @@ def test_an_upgraded_book_takes_a_survey_and_notices_edits(old_book, enter_beam,
 
 
 def test_an_earlier_copy_is_not_replaced(old_book):
-    first = old_book.with_name(f"{old_book.stem}.version-1.gpkg")
+    first = old_book.with_name(f"{old_book.stem}.version-1.backup-1.gpkg")
     first.write_text("mine")
     with writing(old_book):
         pass
     assert first.read_text() == "mine"
-    assert old_book.with_name(f"{old_book.stem}.version-1-2.gpkg").is_file()
+    assert old_book.with_name(f"{old_book.stem}.version-1.backup-2.gpkg").is_file()
 
 
 def test_a_book_in_use_stays_as_it_is(old_book):

@@ -1,0 +1,1 @@
+"""Whether a survey book is whole, and what of it can be repaired."""
