@@ -21,9 +21,6 @@ from segmentation_core.change.runs import Runs
 
 __all__ = ["Growth", "growths"]
 
-_REACH_PX = 0.25
-"""How much further than eps a run may begin from a tip: what simplifying lines may move it, and more."""
-
 _LARGEST_TURN_DEG = 60.0
 _LOOK_AHEAD_PX = 5.0
 
@@ -81,16 +78,19 @@ def growths(
     if not len(points) or not runs.starts.size:
         return []
     bounds = np.concatenate([runs.starts, runs.stops])
-    reach = settings.eps_mm + _REACH_PX * settings.gsd_mm
-    apart, tip = cKDTree(points).query(courses.points(bounds), distance_upper_bound=reach)
+    tip_sigmas = _tip_sigma_mm(other.widths_mm[tip_lines], settings)
+    apart, tip = cKDTree(points).query(courses.points(bounds))
+    # The last pixels of a crack may bend, so that the run begins before the tip's buffer ends.
+    near = apart <= settings.eps_mm + tip_sigmas[tip]
     walk = _Walk(courses, runs, segments, settings)
     best: dict[int, Growth] = {}
-    leads_on = np.isfinite(apart) & ~np.concatenate([runs.cut[:, 0], runs.cut[:, 1]])
+    leads_on = near & ~np.concatenate([runs.cut[:, 0], runs.cut[:, 1]])
     for bound in np.flatnonzero(leads_on).tolist():
         side, run = divmod(bound, runs.starts.size)
         number = int(tip[bound])
         line = int(tip_lines[number])
-        found = walk.growth(run, side, points[number], line, _least_mm(other.widths_mm[line], settings))
+        least_mm = 2 * math.sqrt(2) * float(tip_sigmas[number]) + settings.eps_mm
+        found = walk.growth(run, side, points[number], line, least_mm)
         if number not in best or found.length_mm > best[number].length_mm:
             best[number] = found
     return _one_per_path(list(best.values()))
@@ -107,10 +107,10 @@ def _one_per_path(found: list[Growth]) -> list[Growth]:
     return kept
 
 
-def _least_mm(width_mm: float, settings: ChangeSettings) -> float:
-    """Return the smallest growth that counts; a crack of unknown width is taken as 2 px wide."""
-    width_mm = width_mm if math.isfinite(width_mm) else 2 * settings.gsd_mm
-    return 2 * math.sqrt(2) * (width_mm / 2 + settings.gsd_mm) + settings.eps_mm
+def _tip_sigma_mm(widths_mm: NDArray[np.float64], settings: ChangeSettings) -> NDArray[np.float64]:
+    """Return how well tips are known; a crack of unknown width is taken as 2 px wide."""
+    known = np.where(np.isfinite(widths_mm), widths_mm, 2 * settings.gsd_mm)
+    return np.asarray(known / 2 + settings.gsd_mm, dtype=np.float64)
 
 
 class _Walk:

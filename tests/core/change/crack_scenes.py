@@ -5,7 +5,9 @@ Lengths are pixels of the first picture until `photographed` turns them into mm.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import shapely
@@ -33,13 +35,15 @@ class Wall:
         """The wall with further cracks."""
         return replace(self, cracks=(*self.cracks, *cracks), widths=(*self.widths, *widths))
 
-    def length_mm(self) -> float:
-        """Length of all cracks in the picture, as far as no loss took them."""
-        lines = shapely.intersection(
-            shapely.MultiLineString(list(self.cracks)), shapely.box(0, 0, SIDE_PX, SIDE_PX)
-        )
-        gone = shapely.union_all([shapely.Polygon(loss) for loss in self.losses])
-        return float(shapely.length(shapely.difference(lines, gone))) * GSD_MM
+    def length_mm(self, area_mm: Any) -> float:
+        """Length of all cracks in an area, as far as no loss took them."""
+        lines = shapely.MultiLineString([crack * GSD_MM for crack in self.cracks])
+        gone = shapely.union_all(self.loss_polygons())
+        return float(lines.intersection(area_mm).difference(gone).length)
+
+    def loss_polygons(self) -> list[shapely.Polygon]:
+        """The losses, mm."""
+        return [shapely.Polygon(loss * GSD_MM) for loss in self.losses]
 
 
 @dataclass(frozen=True)
@@ -123,15 +127,26 @@ def same_pose() -> Pose:
 
 
 def picture(wall: Wall, where: Affine) -> np.ndarray:
-    """Classes (1 crack, 2 loss) of a picture; a pixel belongs to what its centre lies in."""
+    """Classes (1 crack, 2 loss) of a picture; a pixel belongs to what its centre lies in.
+
+    Cracks of more than one segment end flat, so that they are exactly as long as their points say; single
+    segments end round, so that those of a network close at its nodes.
+    """
     cols, rows = np.meshgrid(np.arange(SIDE_PX) + 0.5, np.arange(SIDE_PX) + 0.5)
     x, y = where.a * cols + where.b * rows + where.c, where.d * cols + where.e * rows + where.f
     classes = np.zeros((SIDE_PX, SIDE_PX), np.uint8)
     back = ~where
     for crack, width in zip(wall.cracks, wall.widths, strict=True):
-        for start, stop in zip(crack[:-1], crack[1:], strict=True):
+        is_flat = len(crack) > 2
+        for number, (start, stop) in enumerate(itertools.pairwise(crack)):
             box = _window(np.array([back @ tuple(start), back @ tuple(stop)]), width)
-            classes[box][_near(x[box], y[box], start, stop) < width / 2] = 1
+            along, aside = _beside(x[box], y[box], start, stop)
+            kept = aside < width / 2
+            if is_flat and number == 0:
+                kept &= along > 0
+            if is_flat and number == len(crack) - 2:
+                kept &= along < 1
+            classes[box][kept] = 1
     for loss in wall.losses:
         box = _window(np.array([back @ tuple(point) for point in loss]), 2)
         classes[box][shapely.contains_xy(shapely.Polygon(loss), x[box], y[box])] = 2
@@ -144,10 +159,14 @@ def _window(points: np.ndarray, beyond: float) -> tuple[slice, slice]:
     return slice(low[1], high[1]), slice(low[0], high[0])
 
 
-def _near(x: np.ndarray, y: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-    along = stop - start
-    share = np.clip(((x - start[0]) * along[0] + (y - start[1]) * along[1]) / (along @ along), 0, 1)
-    return np.hypot(x - start[0] - share * along[0], y - start[1] - share * along[1])
+def _beside(
+    x: np.ndarray, y: np.ndarray, start: np.ndarray, stop: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the way from start to stop, and distance from the segment."""
+    way = stop - start
+    along = ((x - start[0]) * way[0] + (y - start[1]) * way[1]) / (way @ way)
+    share = np.clip(along, 0, 1)
+    return along, np.hypot(x - start[0] - share * way[0], y - start[1] - share * way[1])
 
 
 def photographed(wall: Wall, where: Pose) -> Epoch:
@@ -209,8 +228,8 @@ def branches(random: np.random.Generator, wall: Wall, count: int) -> list[np.nda
         crack = wall.cracks[number]
         start, along = crack.mean(axis=0), crack[-1] - crack[0]
         across = np.array([-along[1], along[0]]) / np.hypot(*along) * random.choice([-1, 1])
-        path = np.array([start, start + across * random.uniform(20, 26)])
-        clear = shapely.distance(shapely.LineString([start + 8 * across, path[1]]), everything) > 6
+        path = start + across * np.array([[0.0], [0.5], [1.0]]) * random.uniform(20, 26)
+        clear = shapely.distance(shapely.LineString([start + 8 * across, path[-1]]), everything) > 6
         apart = all(shapely.distance(shapely.LineString(path), shapely.LineString(o)) > 15 for o in found)
         in_sight = (path > 15).all() and (path < SIDE_PX - 15).all()
         if np.hypot(*along) > 25 and clear and apart and in_sight and len(found) < count:
