@@ -1,0 +1,1 @@
+"""Change between two surveys: registration, cracks, losses, and how sure a difference is."""

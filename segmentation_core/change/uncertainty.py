@@ -1,0 +1,177 @@
+"""How sure a difference of two surveys is, and what may be said of it (MEASUREMENT, section 4.3).
+
+Standard uncertainties (1 sigma) go in; a difference comes out with every term kept, so that a report can
+show which one decides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation_core.errors import ParameterError
+
+__all__ = [
+    "Difference",
+    "Verdict",
+    "analytic_limit",
+    "area_sigma_mm2",
+    "cut_length_sigma_mm",
+    "length_sigma_mm",
+    "repeat_limit",
+    "verdict",
+]
+
+Verdict = Literal["worse", "no change that can be shown", "better (check!)"]
+
+_COVERAGE = 1.96
+_LENGTH_PER_BRANCH_PX = 0.5
+_AREA_OF_GRID = 0.0724
+"""Variance of the area of a shape counted on a square grid, per perimeter x pixel^3 (Matheron)."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A statistic at two dates, and the standard uncertainties of its difference, in its own unit.
+
+    Attributes
+    ----------
+    value_a, value_b : float
+    scale_relative : float
+        Relative standard uncertainty of the scale that both surveys share. It cancels, except in what they
+        differ by.
+    power : int
+        How the statistic follows the scale: 1 length, 2 area, -1 length per area, 0 count.
+    vectoriser_a, vectoriser_b : float
+        What the pixel grid and the vectoriser do to each value.
+    model_a, model_b : float
+        What the recognition does to each value: from labelled samples, or from repeats.
+    registration : float
+        What misregistration does to the difference.
+    """
+
+    value_a: float
+    value_b: float
+    scale_relative: float = 0.0
+    power: int = 1
+    vectoriser_a: float = 0.0
+    vectoriser_b: float = 0.0
+    model_a: float = 0.0
+    model_b: float = 0.0
+    registration: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse negative or unknown uncertainties."""
+        for name in ("scale_relative", "vectoriser_a", "vectoriser_b", "model_a", "model_b", "registration"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ParameterError(f"uncertainty {name} = {value} is impossible", remedy="Give 0 or more")
+
+    @property
+    def difference(self) -> float:
+        """B less A."""
+        return self.value_b - self.value_a
+
+    @property
+    def scale(self) -> float:
+        """What the common scale leaves in the difference."""
+        return abs(self.power * self.difference) * self.scale_relative
+
+    @property
+    def sigma(self) -> float:
+        """Standard uncertainty of the difference: all terms in quadrature."""
+        return math.hypot(
+            self.scale,
+            self.vectoriser_a,
+            self.vectoriser_b,
+            self.model_a,
+            self.model_b,
+            self.registration,
+        )
+
+    @property
+    def u95(self) -> float:
+        """Half the width of the 95 % interval.
+
+        Examples
+        --------
+        >>> round(Difference(10.0, 12.0, vectoriser_a=0.3, vectoriser_b=0.4).u95, 2)
+        0.98
+        """
+        return _COVERAGE * self.sigma
+
+
+def length_sigma_mm(branches: int, gsd_mm: float) -> float:
+    """Return the standard uncertainty of the total length of crack branches from one picture.
+
+    Half a pixel per branch, independent of the others: measured on generated networks (docs/change.md).
+    """
+    return _LENGTH_PER_BRANCH_PX * gsd_mm * math.sqrt(branches)
+
+
+def cut_length_sigma_mm(cut_ends: int, sigma_mm: float) -> float:
+    """Return what misregistration does to a length in an area whose border cuts cracks.
+
+    Each cut moves along its crack by sigma over the sine of the angle between crack and border: by about
+    sqrt(2) sigma.
+    """
+    return sigma_mm * math.sqrt(2 * cut_ends)
+
+
+def area_sigma_mm2(perimeters_mm: Any, gsd_mm: float) -> NDArray[np.float64]:
+    """Return the standard uncertainty of areas counted in pixels: sqrt(0.0724 perimeter pixel^3).
+
+    Examples
+    --------
+    >>> round(float(area_sigma_mm2(100.0, 1.0)), 2)
+    2.69
+    """
+    perimeters = np.asarray(perimeters_mm, dtype=np.float64)
+    return np.asarray(np.sqrt(_AREA_OF_GRID * perimeters * gsd_mm**3))
+
+
+def repeat_limit(values: Sequence[float]) -> float:
+    """Return the smallest detectable change from repeats on one day: 1.96 sqrt(2) s.
+
+    Raises
+    ------
+    ParameterError
+        There are fewer than two values.
+
+    Examples
+    --------
+    >>> round(repeat_limit([10.0, 11.0, 12.0]), 2)
+    2.77
+    """
+    if len(values) < 2:
+        raise ParameterError("one value has no scatter", remedy="Survey the element twice on one day or more")
+    return _COVERAGE * math.sqrt(2) * float(np.std(values, ddof=1))
+
+
+def analytic_limit(sigma_a: float, sigma_b: float, registration_bound: float = 0.0) -> float:
+    """Return the smallest detectable change where there are no repeats.
+
+    1.96 sqrt(sigma_a^2 + sigma_b^2) + the registration's bound.
+    """
+    return _COVERAGE * math.hypot(sigma_a, sigma_b) + registration_bound
+
+
+def verdict(difference: float, u95: float, smallest_detectable: float = 0.0) -> Verdict:
+    """Return what may be said of a difference in damage.
+
+    Damage does not heal: less of it means that someone treated the element, or that something is misread.
+
+    Examples
+    --------
+    >>> verdict(3.0, 1.0), verdict(0.9, 1.0), verdict(-3.0, 1.0)
+    ('worse', 'no change that can be shown', 'better (check!)')
+    """
+    bound = max(u95, smallest_detectable)
+    if abs(difference) <= bound:
+        return "no change that can be shown"
+    return "worse" if difference > 0 else "better (check!)"
