@@ -1,0 +1,1 @@
+"""What changed between two surveys of the same painted element."""
