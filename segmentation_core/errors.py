@@ -19,6 +19,7 @@ __all__ = [
     "ModelError",
     "ParameterError",
     "RasterError",
+    "RegistrationError",
     "VectorError",
 ]
 
@@ -85,6 +86,10 @@ class DiskFullError(CraquelureError, OSError):
 
 class ModelError(CraquelureError, ValueError):
     """A model file or its card cannot be used."""
+
+
+class RegistrationError(CraquelureError, ValueError):
+    """Two orthophotos cannot be laid on each other, or not well enough to compare them."""
 
 
 class Interrupted(CraquelureError):

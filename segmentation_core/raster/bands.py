@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
@@ -110,9 +110,9 @@ def read_layout(dataset: DatasetReader, path: Path) -> tuple[BandLayout, tuple[s
 
 
 def read_pixels(
-    dataset: DatasetReader, layout: BandLayout, window: Window
+    dataset: DatasetReader, layout: BandLayout, window: Window, shape: tuple[int, int] | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Read a window as 8-bit RGB (3, h, w) and validity (h, w).
+    """Read a window as 8-bit RGB (3, h, w) and validity (h, w); with ``shape``, averaged down to (h, w).
 
     Raises
     ------
@@ -120,8 +120,13 @@ def read_pixels(
         The pixels cannot be read.
     """
     where = RasterioWindow(window.col_off, window.row_off, window.width, window.height)
-    values = dataset.read(list(layout.colour), window=where)
-    valid = _valid(dataset, layout, where, None)
+    size = shape or (window.height, window.width)
+    # The mean of two palette entries is no entry between them.
+    resampling = Resampling.average if layout.opaque is None else Resampling.nearest
+    values = dataset.read(
+        list(layout.colour), window=where, out_shape=(len(layout.colour), *size), resampling=resampling
+    )
+    valid = _valid(dataset, layout, where, shape)
     if layout.opaque is not None:
         valid &= layout.opaque[values[0]]
     if layout.lookup is not None:

@@ -116,6 +116,26 @@ class Orthophoto:
         native = self.native_grid
         return read_averaged(self._read_native, self.factor, window, native.height, native.width)
 
+    def overview(self, area_px: float) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Read the whole picture, averaged down to about ``area_px`` pixels.
+
+        Overviews in the file are used where there are any: this is for finding the way, not for measuring.
+
+        Returns
+        -------
+        rgb : ndarray of uint8, shape (3, h, w)
+        valid : ndarray of bool, shape (h, w)
+
+        Raises
+        ------
+        RasterError
+            The pixels cannot be read.
+        """
+        whole = self.native_grid.window
+        factor = max(1.0, (whole.height * whole.width / area_px) ** 0.5)
+        shape = (max(1, round(whole.height / factor)), max(1, round(whole.width / factor)))
+        return self._read_native(whole, shape)
+
     def close(self) -> None:
         """Close the file in all threads."""
         self._datasets.close()
@@ -128,9 +148,11 @@ class Orthophoto:
     ) -> None:
         self.close()
 
-    def _read_native(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def _read_native(
+        self, window: Window, shape: tuple[int, int] | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         try:
-            return read_pixels(self._datasets.get(), self.layout, window)
+            return read_pixels(self._datasets.get(), self.layout, window, shape)
         except RasterioError as exc:
             raise RasterError(
                 f"rows {window.row_off}-{window.row_end}, columns {window.col_off}-{window.col_end}"

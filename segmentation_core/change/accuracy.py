@@ -1,0 +1,101 @@
+"""How far a mapping may be off: over the whole pair, and place by place."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+from scipy.spatial.distance import cdist
+
+from segmentation_core.change.warp import FittedWarp
+
+__all__ = ["SigmaMap", "pair_sigma", "sigma_map"]
+
+Points = NDArray[np.float64]
+
+_NODES_LONG_SIDE = 24
+_NEIGHBOURS = 8.0
+"""A place's own residuals count as much as the whole pair's where about this many tie points are near."""
+
+
+@dataclass(frozen=True, eq=False)
+class SigmaMap:
+    """Standard error of the mapping over A.
+
+    Attributes
+    ----------
+    x_nodes_px, y_nodes_px : ndarray of float64
+        Pixel coordinates of A at which it is given.
+    sigma_px : ndarray of float64, shape (rows, cols, 2)
+        In x and y.
+    """
+
+    x_nodes_px: Points
+    y_nodes_px: Points
+    sigma_px: Points
+
+    def at(self, points_a: Points) -> Points:
+        """Return the standard error in x and y at points of A, (N, 2), px; beyond the map its border's."""
+        points = np.asarray(points_a, np.float64).reshape(-1, 2)
+        place = np.stack([_position(points[:, 1], self.y_nodes_px), _position(points[:, 0], self.x_nodes_px)])
+        return np.column_stack(
+            [map_coordinates(self.sigma_px[..., k], place, order=1, mode="nearest") for k in (0, 1)]
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return a JSON-able dict from which `from_record` makes it again."""
+        return {
+            "x_nodes_px": self.x_nodes_px.tolist(),
+            "y_nodes_px": self.y_nodes_px.tolist(),
+            "sigma_px": self.sigma_px.tolist(),
+        }
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> SigmaMap:
+        """Make it again."""
+        return cls(*(np.array(record[key], np.float64) for key in ("x_nodes_px", "y_nodes_px", "sigma_px")))
+
+
+def pair_sigma(fitted: FittedWarp) -> tuple[float, float]:
+    """Return the standard error in x and y, px: the root mean square of the leave-one-out residuals.
+
+    It holds what one window's measurement adds, so it is rather too large than too small.
+    """
+    sigma_x, sigma_y = np.sqrt(np.mean(fitted.left_out_px**2, axis=0))
+    return float(sigma_x), float(sigma_y)
+
+
+def sigma_map(fitted: FittedWarp, height: int, width: int) -> SigmaMap:
+    """Return the standard error place by place.
+
+    The leave-one-out residuals of the tie points around, drawn towards those of the whole pair where there
+    are few, and the variance of the fit itself, which grows away from tie points.
+
+    Parameters
+    ----------
+    fitted : FittedWarp
+    height, width : int
+        Size of A, px.
+    """
+    spacing = max(height, width) / _NODES_LONG_SIDE
+    y_nodes = np.linspace(0, height, max(2, round(height / spacing) + 1))
+    x_nodes = np.linspace(0, width, max(2, round(width / spacing) + 1))
+    nodes = np.stack(np.meshgrid(x_nodes, y_nodes), axis=-1).reshape(-1, 2)
+    whole = np.square(pair_sigma(fitted))
+    places = fitted.tie_points.a_px
+    reach = math.sqrt(height * width * _NEIGHBOURS / (2 * math.pi * len(places)))
+    near = np.exp(-0.5 * cdist(nodes, places, "sqeuclidean") / reach**2)
+    local = (near @ fitted.left_out_px**2 + _NEIGHBOURS * whole) / (
+        near.sum(axis=1, keepdims=True) + _NEIGHBOURS
+    )
+    variance = local + fitted.variance_at(fitted.warp.to_b(nodes))
+    return SigmaMap(x_nodes, y_nodes, np.sqrt(variance).reshape(len(y_nodes), len(x_nodes), 2))
+
+
+def _position(values: Points, nodes: Points) -> Points:
+    position: Points = (values - nodes[0]) / (nodes[1] - nodes[0])
+    return position

@@ -1,0 +1,185 @@
+"""Where B lies on A when nobody says so, or when what is said is wrong: found on overviews of about 1 Mpx.
+
+Features (SIFT: Lowe 2004, Int. J. Computer Vision 60) and a similarity that most of them agree with; then, as
+for a georeference, windows of the overviews must be found where the guess says.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from segmentation_core.change.consensus import consensus
+from segmentation_core.change.picture import ArrayPicture, Patch, brightness
+from segmentation_core.change.tie_points import tie_points, window_grid
+from segmentation_core.change.warp import Warp
+from segmentation_core.errors import RegistrationError
+from segmentation_core.progress import silent
+from segmentation_core.raster.orthophoto import Orthophoto
+
+__all__ = ["Overview", "features_guess", "is_mirrored", "read_overview", "rotation_deg", "verified"]
+
+Points = NDArray[np.float64]
+
+_OVERVIEW_PX = 1.2e6
+_HIGH_PASS_PX = 12.0
+_LEAST_CONTRAST_LEVELS = 1.0
+_LEAST_VALID_PX = 64 * 64
+_LEAST_FEATURES = 12
+_FEATURE_TOLERANCE_PX = 3.0
+_MOST_FEATURES = 4000
+_WINDOW_TOLERANCE_PX = 3.0
+_LEAST_SHARE_AGREEING = 0.4
+_LEAST_AGREEING = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Overview:
+    """A whole picture, averaged down.
+
+    Attributes
+    ----------
+    picture : ArrayPicture
+    scale : ndarray of float64, shape (2,)
+        Pixels of the working grid in one of the overview, x and y.
+    """
+
+    picture: ArrayPicture
+    scale: Points
+
+    @property
+    def factor(self) -> float:
+        """Pixels of the working grid in one of the overview."""
+        return float(self.scale.max())
+
+    def textured(self) -> NDArray[np.float32]:
+        """Return the high-passed picture, 0 to 1, flat where nothing is valid."""
+        patch = self.picture.patch
+        weight = patch.valid.astype(np.float32)
+        share = np.maximum(gaussian_filter(weight, _HIGH_PASS_PX), np.float32(1e-3))
+        detail = (patch.grey - gaussian_filter(patch.grey * weight, _HIGH_PASS_PX) / share) * weight
+        spread = float(detail.std()) or 1.0
+        even: NDArray[np.float32] = np.clip(0.5 + detail / (8 * spread), 0, 1)
+        return even
+
+
+def read_overview(orthophoto: Orthophoto) -> Overview:
+    """Average an orthophoto down to about 1 Mpx.
+
+    Raises
+    ------
+    RegistrationError
+        There is nothing on it: no valid pixels, or all of one brightness.
+    RasterError
+        The pixels cannot be read.
+    """
+    rgb, valid = orthophoto.overview(_OVERVIEW_PX)
+    grey = brightness(rgb)
+    path = orthophoto.path
+    if np.count_nonzero(valid) < min(_LEAST_VALID_PX, valid.size / 2):
+        raise RegistrationError(
+            "the picture has next to no valid pixels", path=path, remedy="Give the orthophoto of the element"
+        )
+    if float(grey[valid].std()) < _LEAST_CONTRAST_LEVELS:
+        raise RegistrationError(
+            "the picture is blank: all of one brightness",
+            path=path,
+            remedy="Give the orthophoto of the element",
+        )
+    native = orthophoto.native_grid
+    size = np.array([native.width, native.height]) / orthophoto.factor
+    return Overview(ArrayPicture(Patch(grey, valid, None)), size / (grey.shape[1], grey.shape[0]))
+
+
+def verified(a: Overview, b: Overview, guess: Points) -> Points | None:
+    """Correct a guess by finding windows of A's overview in B's.
+
+    Parameters
+    ----------
+    a, b : Overview
+        Of the two pictures.
+    guess : ndarray of float64, shape (2, 3)
+        Pixels of B to pixels of A.
+
+    Returns
+    -------
+    ndarray of float64, shape (2, 3), or None
+        None where too few windows are found near where the guess says.
+    """
+    warp = Warp.plain(guess)
+    grid = window_grid(a.picture.height, a.picture.width)
+
+    def to_b(points: Points) -> Points:
+        return np.asarray(warp.to_b(points * a.scale) / b.scale)
+
+    found = tie_points(a.picture, b.picture, to_b, grid, reach_px=grid.side_px / 3, progress=silent, stage="")
+    fitted = consensus(found.b_px * b.scale, found.a_px * a.scale, "affine", _WINDOW_TOLERANCE_PX * a.factor)
+    if fitted is None:
+        return None
+    affine, agree = fitted
+    if agree.sum() < max(_LEAST_AGREEING, _LEAST_SHARE_AGREEING * found.textured):
+        return None
+    return affine
+
+
+def features_guess(a: Overview, b: Overview) -> Points | None:
+    """Return the similarity from B to A by matching features, (2, 3); None where too few agree."""
+    matched = _matched(a.textured(), b.textured())
+    if matched is None:
+        return None
+    # Overviews of pictures with unequal sides have pixels that are not quite square.
+    to_overview_b = np.diag([*(1 / b.scale), 1.0])
+    similarity: Points = np.diag(a.scale) @ matched @ to_overview_b
+    return similarity
+
+
+def is_mirrored(a: Overview, b: Overview) -> bool:
+    """Say whether B's mirror image has more in common with A than chance would give it."""
+    return _matched(a.textured(), np.ascontiguousarray(b.textured()[:, ::-1])) is not None
+
+
+def rotation_deg(affine: Points) -> float:
+    """Return the angle by which an affine turns, degrees: of the rotation nearest to it.
+
+    Examples
+    --------
+    >>> rotation_deg(np.array([[0.0, -1.0, 5.0], [1.0, 0.0, 0.0]]))
+    90.0
+    """
+    return math.degrees(math.atan2(affine[1, 0] - affine[0, 1], affine[0, 0] + affine[1, 1]))
+
+
+def _matched(a: NDArray[np.float32], b: NDArray[np.float32]) -> Points | None:
+    from skimage.feature import match_descriptors
+
+    features = [_features(a), _features(b)]
+    if any(f is None for f in features):
+        return None
+    (places_a, descriptors_a), (places_b, descriptors_b) = (f for f in features if f is not None)
+    pairs = match_descriptors(  # type: ignore[no-untyped-call]
+        descriptors_a, descriptors_b, max_ratio=0.8, cross_check=True
+    )
+    if len(pairs) < _LEAST_FEATURES:
+        return None
+    fitted = consensus(places_b[pairs[:, 1]], places_a[pairs[:, 0]], "similarity", _FEATURE_TOLERANCE_PX)
+    if fitted is None or fitted[1].sum() < _LEAST_FEATURES:
+        return None
+    return fitted[0]
+
+
+def _features(picture: NDArray[np.float32]) -> tuple[Points, NDArray[np.uint8]] | None:
+    """Return places (x, y) and descriptors of the finest features."""
+    from skimage.feature import SIFT
+
+    sift = SIFT(upsampling=1)  # type: ignore[no-untyped-call]
+    try:
+        sift.detect_and_extract(picture)  # type: ignore[no-untyped-call]
+    except RuntimeError:  # what SIFT raises when it finds no features
+        return None
+    kept = slice(0, _MOST_FEATURES)
+    places, descriptors = np.asarray(sift.keypoints), np.asarray(sift.descriptors)
+    return places[kept, ::-1] + 0.5, descriptors[kept]

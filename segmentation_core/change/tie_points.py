@@ -1,0 +1,316 @@
+"""Tie points: the same paint found in both pictures, window by window.
+
+B's window is brought onto A's pixels by the mapping known so far, correlated, and the shift that is left
+moves the pair. Only these copies are ever resampled; nothing is measured on them but the shift. Memory: some
+twenty float32 arrays of one window per thread, beside GDAL's own cache of blocks.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, map_coordinates
+
+from segmentation_core.change.correlation import Shift, flattened, shift_between
+from segmentation_core.change.picture import Patch, Picture
+from segmentation_core.progress import Progress
+from segmentation_core.raster.grid import Window
+
+__all__ = ["Mapping", "TiePoints", "WindowGrid", "tie_points", "window_grid"]
+
+Points = NDArray[np.float64]
+Mapping = Callable[[Points], Points]
+"""Pixel coordinates (N, 2) of one picture to those of the other."""
+
+_WINDOW_PX = 256
+_LEAST_WINDOW_PX = 96
+_LEAST_STRIDE_PX = 128
+_MOST_WINDOWS = 800
+_LEAST_SEEN = 0.3
+_LEAST_CORRELATION = 0.25
+_GREATEST_RIVAL = 0.85
+_GREATEST_SIGMA_PX = 0.5
+_LEAST_SIGMA_PX = 0.03
+_LATTICE = 7
+_STABLE_DEFECT_WEIGHT = 0.3
+
+
+@dataclass(frozen=True)
+class WindowGrid:
+    """Windows on A: square, around ``centres_px`` row by row; those at the border reach beyond it."""
+
+    side_px: int
+    centres_px: tuple[tuple[tuple[float, float], ...], ...]
+
+    @property
+    def count(self) -> int:
+        """How many windows."""
+        return sum(len(row) for row in self.centres_px)
+
+
+@dataclass(frozen=True)
+class TiePoints:
+    """Pairs of points that show the same paint.
+
+    Attributes
+    ----------
+    a_px, b_px : ndarray of float64, shape (N, 2)
+        x, y in A and in B.
+    sigma_px : ndarray of float64, shape (N, 2)
+        Expected error in x and y.
+    correlation : ndarray of float64, shape (N,)
+    textured : int
+        Windows that hold enough paint to be compared in both pictures, found again or not.
+    """
+
+    a_px: Points
+    b_px: Points
+    sigma_px: Points
+    correlation: NDArray[np.float64]
+    textured: int
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.a_px)
+
+    def chosen(self, keep: NDArray[np.bool_]) -> TiePoints:
+        """Return some of them."""
+        return TiePoints(
+            self.a_px[keep], self.b_px[keep], self.sigma_px[keep], self.correlation[keep], self.textured
+        )
+
+
+@dataclass(frozen=True)
+class _Search:
+    a: Picture
+    b: Picture
+    to_b: Mapping
+    side_px: int
+    reach_px: float
+
+
+@dataclass(frozen=True)
+class _Found:
+    a_px: Points
+    b_px: Points
+    shift: Shift
+
+
+def window_grid(height: int, width: int) -> WindowGrid:
+    """Spread windows over a picture: 256 px wide, every 128 px or, on large pictures, some 800 in all.
+
+    Parameters
+    ----------
+    height, width : int
+        Size of the picture, px. Small ones get smaller windows.
+
+    Examples
+    --------
+    >>> grid = window_grid(1000, 2000)
+    >>> grid.side_px, grid.count
+    (256, 112)
+    """
+    side = min(_WINDOW_PX, max(_LEAST_WINDOW_PX, min(height, width) // 4))
+    stride = max(_LEAST_STRIDE_PX * side / _WINDOW_PX, math.sqrt(height * width / _MOST_WINDOWS))
+    rows, cols = _spread(height, side, stride), _spread(width, side, stride)
+    return WindowGrid(side, tuple(tuple((x, y) for x in cols) for y in rows))
+
+
+def tie_points(
+    a: Picture,
+    b: Picture,
+    to_b: Mapping,
+    grid: WindowGrid,
+    *,
+    reach_px: float,
+    progress: Progress,
+    stage: str,
+) -> TiePoints:
+    """Find each window of A in B.
+
+    Parameters
+    ----------
+    a, b : Picture
+        Read from several threads.
+    to_b : callable
+        Where a point of A lies in B, as far as is known.
+    grid : WindowGrid
+        On A.
+    reach_px : float
+        How far that may be wrong, in pixels of A.
+    progress : Progress
+        Told of windows; may raise `Interrupted`.
+    stage : str
+        What it is told.
+
+    Returns
+    -------
+    TiePoints
+        In the order of the windows, whatever the threads do.
+
+    Raises
+    ------
+    RasterError
+        Pixels cannot be read.
+    """
+    search = _Search(a, b, to_b, grid.side_px, reach_px)
+    found: list[_Found] = []
+    textured = 0
+    for done, results in enumerate(_in_threads(search, grid), start=1):
+        textured += sum(result is not None for result in results)
+        found += [result for result in results if isinstance(result, _Found)]
+        progress(stage, done * grid.count / len(grid.centres_px), grid.count, "windows")
+    sigma = np.array([f.shift.sigma_px for f in found]).reshape(-1, 2)
+    return TiePoints(
+        np.array([f.a_px for f in found]).reshape(-1, 2),
+        np.array([f.b_px for f in found]).reshape(-1, 2),
+        np.maximum(sigma, _LEAST_SIGMA_PX),
+        np.array([f.shift.correlation for f in found]),
+        textured,
+    )
+
+
+def _spread(size: int, side: int, stride: float) -> list[float]:
+    """Return window centres along one side; the outermost windows reach beyond the picture."""
+    margin = side / 8
+    steps = max(1, math.ceil((size - 2 * margin) / stride))
+    return [float(c) for c in np.round(np.linspace(margin, max(size - margin, margin), steps + 1))]
+
+
+def _in_threads(search: _Search, grid: WindowGrid) -> Iterator[list[_Found | bool | None]]:
+    """Yield the results of each row of windows, in order; a row is one thread's, as it shares blocks."""
+    available = getattr(os, "sched_getaffinity", None)
+    workers = len(available(0)) if available is not None else os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: list[Future[list[_Found | bool | None]]] = [
+            pool.submit(_row, search, row) for row in grid.centres_px
+        ]
+        try:
+            for future in waiting:
+                yield future.result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _row(search: _Search, centres: tuple[tuple[float, float], ...]) -> list[_Found | bool | None]:
+    return [_pair(search, *centre) for centre in centres]
+
+
+def _pair(search: _Search, x: float, y: float) -> _Found | bool | None:
+    """Return the pair, False where the paint is not found again, None where there is nothing to compare."""
+    half = search.side_px // 2
+    window = Window(int(y) - half, int(x) - half, search.side_px, search.side_px)
+    a = _padded(search.a, window)
+    if a is None or _share(a.valid) < _LEAST_SEEN:
+        return None
+    b = _on_a(search, window)
+    if b is None or _share(a.valid & b.valid) < _LEAST_SEEN:
+        return None
+    weight = _weight(a, b, search.reach_px)
+    texture_a, texture_b = flattened(a.grey, weight), flattened(b.grey, weight)
+    if texture_a is None or texture_b is None:
+        return None
+    shift = shift_between(texture_a, texture_b, min(search.reach_px, half / 2))
+    if shift is None or not _is_reliable(shift):
+        return False
+    centre = np.array([[window.col_off, window.row_off]]) + shift.centre_px
+    # What was compared lies half the shift away from the middle of the two windows, on either side.
+    half_shift = np.array([[shift.x_px, shift.y_px]]) / 2
+    return _Found((centre + half_shift)[0], search.to_b(centre - half_shift)[0], shift)
+
+
+def _is_reliable(shift: Shift) -> bool:
+    return (
+        shift.correlation >= _LEAST_CORRELATION
+        and shift.rival <= _GREATEST_RIVAL
+        and max(shift.sigma_px) <= _GREATEST_SIGMA_PX
+    )
+
+
+def _share(mask: NDArray[np.bool_]) -> float:
+    return float(np.count_nonzero(mask)) / mask.size
+
+
+def _padded(picture: Picture, window: Window) -> Patch | None:
+    """Read a window that may reach outside; there is nothing valid there."""
+    inner = window.clipped(picture.height, picture.width)
+    if not inner.height * inner.width:
+        return None
+    patch = picture.read(inner)
+    if inner == window:
+        return patch
+    pad = (
+        (inner.row_off - window.row_off, window.row_end - inner.row_end),
+        (inner.col_off - window.col_off, window.col_end - inner.col_end),
+    )
+    defect = None if patch.defect is None else np.pad(patch.defect, pad)
+    return Patch(np.pad(patch.grey, pad), np.pad(patch.valid, pad), defect)
+
+
+def _on_a(search: _Search, window: Window) -> Patch | None:
+    """Return B on the pixels of a window of A: cubic brightness, nearest validity and defects."""
+    n = search.side_px
+    ticks = np.linspace(0.5, n - 0.5, _LATTICE)
+    lattice = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    there = search.to_b(lattice + np.array((window.col_off, window.row_off)))
+    first = np.floor(there.min(axis=0)).astype(int) - 4
+    last = np.ceil(there.max(axis=0)).astype(int) + 4
+    size = last - first
+    if size.max() > 4 * n:
+        return None
+    patch = _padded(search.b, Window(int(first[1]), int(first[0]), int(size[1]), int(size[0])))
+    if patch is None:
+        return None
+    place = _refined_lattice((there - first - 0.5).reshape(_LATTICE, _LATTICE, 2), n)
+    grey = np.where(patch.valid, patch.grey, patch.grey.mean(where=patch.valid) if patch.valid.any() else 0)
+    return Patch(
+        map_coordinates(grey, place, order=3, mode="nearest", output=np.float32),
+        _at(patch.valid, place),
+        None if patch.defect is None else _at(patch.defect, place),
+    )
+
+
+def _refined_lattice(lattice: Points, n: int) -> NDArray[np.float32]:
+    """Interpolate (x, y) from a square lattice to n x n pixels; return (row, col), as scipy wants it."""
+    along = np.linspace(0, _LATTICE - 1, n)
+    left = np.minimum(along.astype(int), _LATTICE - 2)
+    weights = np.zeros((n, _LATTICE))
+    weights[np.arange(n), left] = 1 - (along - left)
+    weights[np.arange(n), left + 1] = along - left
+    x, y = (weights @ lattice[..., k] @ weights.T for k in (0, 1))
+    return np.stack((y, x)).astype(np.float32)
+
+
+def _at(mask: NDArray[np.bool_], place: NDArray[np.float32]) -> NDArray[np.bool_]:
+    rows, cols = (
+        np.clip(np.rint(p).astype(np.intp), 0, n - 1) for p, n in zip(place, mask.shape, strict=True)
+    )
+    found: NDArray[np.bool_] = mask[rows, cols]
+    return found
+
+
+def _weight(a: Patch, b: Patch, reach_px: float) -> NDArray[np.float32]:
+    """Return how much each pixel may say; damage seen at one date only says nothing about the paint."""
+    weight = (a.valid & b.valid).astype(np.float32)
+    if a.defect is None or b.defect is None:
+        for defect in (a.defect, b.defect):
+            if defect is not None:
+                weight[_grown(defect, 2)] *= np.float32(_STABLE_DEFECT_WEIGHT)
+        return weight
+    near = math.ceil(min(reach_px, 6)) + 1
+    changed = (a.defect & ~_grown(b.defect, near)) | (b.defect & ~_grown(a.defect, near))
+    weight[a.defect | b.defect] *= np.float32(_STABLE_DEFECT_WEIGHT)
+    weight[_grown(changed, 3)] = 0
+    return weight
+
+
+def _grown(mask: NDArray[np.bool_], by_px: int) -> NDArray[np.bool_]:
+    grown: NDArray[np.bool_] = binary_dilation(mask, iterations=by_px) if mask.any() else mask
+    return grown
