@@ -86,7 +86,9 @@ class Courses:
 
         Simplifying shortens a line by a few parts in ten thousand; chainage is stretched to make up for it.
         """
-        drawn = shapely.segmentize(shapely.simplify(self.lines, tolerance_mm), longest_mm)
+        drawn = shapely.segmentize(
+            shapely.simplify(self.lines, tolerance_mm, preserve_topology=False), longest_mm
+        )
         plain = courses_of(drawn)
         line = np.repeat(np.arange(len(drawn)), np.diff(plain.firsts))
         shorter = np.maximum(plain.ends - plain.begins, np.finfo(float).tiny)
@@ -121,10 +123,16 @@ class Segments:
     line: NDArray[np.int64]
 
     @cached_property
-    def geometries(self) -> NDArray[np.object_]:
-        """The segments as shapely geometries."""
+    def index(self) -> shapely.STRtree:
+        """The segments, to look up."""
         ends = np.stack([self.starts, self.stops], axis=1)
-        return np.asarray(shapely.linestrings(ends), dtype=object).reshape(-1)
+        return shapely.STRtree(np.asarray(shapely.linestrings(ends), dtype=object).reshape(-1))
+
+    def boxes(self, beyond_mm: float) -> NDArray[np.object_]:
+        """Return the box around each segment, wider by a distance."""
+        low, high = np.minimum(self.starts, self.stops), np.maximum(self.starts, self.stops)
+        made = shapely.box(*(low - beyond_mm).T, *(high + beyond_mm).T)
+        return np.asarray(made, dtype=object).reshape(-1)
 
 
 def courses_of(lines: NDArray[np.object_]) -> Courses:

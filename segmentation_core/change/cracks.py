@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,12 @@ from segmentation_core.change.pieces import CrackPieces, Surveyed, joined_pieces
 from segmentation_core.change.runs import Runs, counting, node_numbers, runs_of
 from segmentation_core.change.stretches import Stretches, union, without
 from segmentation_core.change.tips import Growth, growths
+from segmentation_core.change.uncertainty import (
+    Difference,
+    cut_length_sigma_mm,
+    length_sigma_mm,
+    stretch_sigma,
+)
 
 __all__ = ["CrackChange", "compare_cracks"]
 
@@ -34,6 +41,9 @@ class CrackChange:
         (not assessed in both surveys, or in no element).
     lengths_mm : mapping of (side, kind) to float
         Sums over the pieces; side is "a" or "b".
+    total : Difference
+        Compared length of A and B, mm, with what their difference is uncertain by: vectorising and
+        registration. The terms of the recognition and of a common scale are for the caller to add.
     new_corrected_mm, not_seen_corrected_mm : float
         Estimates of what they would be if no crack hid another by chance; the raw ones are in `lengths_mm`.
     too_short_mm : mapping of side to float
@@ -45,6 +55,7 @@ class CrackChange:
 
     pieces: CrackPieces
     lengths_mm: Mapping[tuple[str, str], float]
+    total: Difference
     new_corrected_mm: float
     not_seen_corrected_mm: float
     too_short_mm: Mapping[str, float]
@@ -117,11 +128,31 @@ def compare_cracks(
     return CrackChange(
         pieces,
         lengths,
+        _total(sides, stretch_sigma(settings.sigma_mm, area) / 2, settings),
         min(raw[0] / hidden[0], float(compared.kept[1].lengths.sum())),
         min(raw[1] / hidden[1], float(compared.kept[0].lengths.sum())),
         {"a": short_a, "b": short_b},
         settings.eps_mm,
         compared.refusals,
+    )
+
+
+def _total(sides: Sequence[_Side], stretch: float, settings: ChangeSettings) -> Difference:
+    """Return the compared lengths and the uncertainty of their difference."""
+    lengths, sigmas, cuts = [], [], []
+    for side in sides:
+        kept, courses = side.compared, side.own.courses
+        lengths.append(float(kept.lengths.sum()))
+        branches = np.unique(courses.line_at(kept.starts)).size
+        sigmas.append(length_sigma_mm(branches, settings.gsd_mm))
+        whole = np.isin(kept.starts, courses.begins).sum() + np.isin(kept.stops, courses.ends).sum()
+        cuts.append(2 * kept.starts.size - int(whole))
+    return Difference(
+        lengths[0],
+        lengths[1],
+        vectoriser_a=sigmas[0],
+        vectoriser_b=sigmas[1],
+        registration=math.hypot(stretch * lengths[1], cut_length_sigma_mm(max(cuts), settings.sigma_mm)),
     )
 
 

@@ -8,7 +8,7 @@ unbiased whatever the registration, and is what says by how much a loss grew.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from segmentation_core.change.epoch import ChangeSettings, Epoch, compared_area
-from segmentation_core.change.uncertainty import area_sigma_mm2
+from segmentation_core.change.uncertainty import Difference, area_sigma_mm2, stretch_sigma
 
 __all__ = ["LossChange", "LossGroup", "LossPieces", "LostCracks", "compare_losses"]
 
@@ -58,7 +58,7 @@ class LossGroup:
     area_a_mm2, area_b_mm2 : float
         Inside the compared area.
     u95_mm2 : float
-        95 % uncertainty of the difference: what the pixel grid makes of the two outlines.
+        95 % uncertainty of the difference: pixel grid, and stretch by the registration.
     """
 
     uids_a: tuple[str, ...]
@@ -92,10 +92,9 @@ class LossChange:
     groups : tuple of LossGroup
     areas_mm2 : mapping of kind to float
         Sums over the pieces.
-    area_a_mm2, area_b_mm2 : float
-        All losses inside the compared area.
-    u95_mm2 : float
-        95 % uncertainty of their difference: pixel grid, and losses that the border cuts.
+    total : Difference
+        Area of all losses inside the compared area, mm2, with what its difference is uncertain by: pixel
+        grid and registration. The terms of the recognition and of a common scale are for the caller to add.
     overlay_gain_mm2, overlay_loss_mm2 : float
         B without A and A without B as a plain overlay gives them, misregistration included.
     false_gain_bound_mm2 : float
@@ -109,9 +108,7 @@ class LossChange:
     pieces: LossPieces
     groups: tuple[LossGroup, ...]
     areas_mm2: Mapping[str, float]
-    area_a_mm2: float
-    area_b_mm2: float
-    u95_mm2: float
+    total: Difference
     overlay_gain_mm2: float
     overlay_loss_mm2: float
     false_gain_bound_mm2: float
@@ -119,11 +116,6 @@ class LossChange:
     outside_b_mm2: float
     lost_cracks: LostCracks
     eps_mm: float
-
-    @property
-    def net_mm2(self) -> float:
-        """Area of B less area of A."""
-        return self.area_b_mm2 - self.area_a_mm2
 
 
 @dataclass(frozen=True)
@@ -171,23 +163,28 @@ def compare_losses(a: Epoch, b: Epoch, settings: ChangeSettings) -> LossChange:
             np.concatenate([now.uids[gained_of], now.uids, whose_gone]),
         )
     )
-    groups = _groups(was, now, settings.gsd_mm)
+    stretch = stretch_sigma(settings.sigma_mm, area)
+    groups = _groups(was, now, settings.gsd_mm, stretch)
     areas = {k: float(pieces.areas_mm2[pieces.kinds == k].sum()) for k in dict.fromkeys(pieces.kinds)}
-    u95 = 1.96 * math.hypot(
-        *(float(area_sigma_mm2(s.outlines_mm.sum(), settings.gsd_mm)) for s in (was, now)),
-        settings.sigma_mm * math.sqrt(float((now.cuts_mm**2).sum())),
-    )
     overlap = _overlap_mm2(was.polygons, now.polygons)
-    area_a, area_b = float(was.areas.sum()), float(now.areas.sum())
+    grid = [float(area_sigma_mm2(side.outlines_mm.sum(), settings.gsd_mm)) for side in (was, now)]
+    total = Difference(
+        float(was.areas.sum()),
+        float(now.areas.sum()),
+        power=2,
+        vectoriser_a=grid[0],
+        vectoriser_b=grid[1],
+        registration=math.hypot(
+            stretch * float(now.areas.sum()), settings.sigma_mm * float(np.linalg.norm(now.cuts_mm))
+        ),
+    )
     return LossChange(
         pieces,
         groups,
         areas,
-        area_a,
-        area_b,
-        u95,
-        area_b - overlap,
-        area_a - overlap,
+        total,
+        total.value_b - overlap,
+        total.value_a - overlap,
         float(was.outlines_mm.sum()) * eps / math.pi,
         was.outside_mm2,
         now.outside_mm2,
@@ -224,26 +221,28 @@ def _beyond(
 ) -> tuple[NDArray[np.object_], NDArray[np.int64], NDArray[np.object_]]:
     """Return the parts further than eps from the other's losses, whose they are, and the rests.
 
-    A part counts only if a circle of more than eps fits into it: thinner ones are seams.
+    A part counts only if a circle with a diameter above eps fits into it: thinner ones are seams.
     """
     around = shapely.buffer(_array(other.losses), eps_mm)
     left = polygons.copy()
     at, of = shapely.STRtree(around).query(polygons, predicate="intersects")
-    order = np.argsort(at, kind="stable")
-    at, of = at[order], of[order]
-    met, first = np.unique(at, return_index=True)
-    covers = np.empty(met.size, dtype=object)
-    for number, some in enumerate(np.split(of, first[1:])):
-        covers[number] = around[some[0]] if some.size == 1 else shapely.union_all(around[some])
-    left[met] = shapely.difference(polygons[met], covers)
+    for whose, some in _members(at, of):
+        cover = around[some[0]] if some.size == 1 else shapely.union_all(around[some])
+        left[whose] = shapely.difference(polygons[whose], cover)
     parts, owner = shapely.get_parts(left, return_index=True)
-    thick = ~shapely.is_empty(shapely.buffer(parts, -eps_mm))
+    thick = ~shapely.is_empty(shapely.buffer(parts, -eps_mm / 2))
     parts, owner = parts[thick], owner[thick]
     rests = polygons.copy()
-    touched, first = np.unique(owner, return_index=True)
-    for whose, some in zip(touched.tolist(), np.split(parts, first[1:]), strict=True):
-        rests[whose] = shapely.difference(polygons[whose], shapely.union_all(some))
+    for whose, some in _members(owner, np.arange(owner.size)):
+        rests[whose] = shapely.difference(polygons[whose], shapely.union_all(parts[some]))
     return parts, owner, rests
+
+
+def _members(keys: NDArray[np.int64], values: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield each key with its values."""
+    order = np.argsort(keys, kind="stable")
+    found, first = np.unique(keys[order], return_index=True)
+    yield from zip(found.tolist(), np.split(values[order], first)[1:], strict=True)
 
 
 def _partners(parts: NDArray[np.object_], others: _Clipped, within_mm: float) -> NDArray[np.object_]:
@@ -267,7 +266,7 @@ def _filled(pieces: LossPieces) -> LossPieces:
     )
 
 
-def _groups(was: _Clipped, now: _Clipped, gsd_mm: float) -> tuple[LossGroup, ...]:
+def _groups(was: _Clipped, now: _Clipped, gsd_mm: float, stretch: float) -> tuple[LossGroup, ...]:
     """Return losses that overlap, directly or through others."""
     count_a, count = was.areas.size, was.areas.size + now.areas.size
     in_b, in_a = shapely.STRtree(was.polygons).query(now.polygons, predicate="intersects")
@@ -278,7 +277,8 @@ def _groups(was: _Clipped, now: _Clipped, gsd_mm: float) -> tuple[LossGroup, ...
         np.bincount(part, weights, minlength=groups)
         for part, weights in ((number[:count_a], was.areas), (number[count_a:], now.areas))
     ]
-    sigma = area_sigma_mm2(np.bincount(number, outlines, minlength=groups), gsd_mm)
+    grid = area_sigma_mm2(np.bincount(number, outlines, minlength=groups), gsd_mm)
+    sigma = np.hypot(grid, stretch * areas[1])
     members: list[tuple[list[str], list[str]]] = [([], []) for _ in range(groups)]
     for index, uid in enumerate([*was.uids, *now.uids]):
         members[number[index]][index >= count_a].append(uid)

@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from segmentation_core.change.courses import Courses, Segments
@@ -62,8 +61,7 @@ def matched(a: Courses, b: Courses, eps_mm: float, gsd_mm: float) -> tuple[Match
     """
     of_a = a.segments(_TOLERANCE_PX * gsd_mm, _LONGEST_PX * gsd_mm)
     of_b = b.segments(_TOLERANCE_PX * gsd_mm, _LONGEST_PX * gsd_mm)
-    tree = shapely.STRtree(of_a.geometries)
-    in_b, in_a = tree.query(of_b.geometries, predicate="dwithin", distance=eps_mm)
+    in_b, in_a = of_a.index.query(of_b.boxes(eps_mm))
     alike = _alike(of_a, of_b, in_a, in_b)
     in_a, in_b = in_a[alike], in_b[alike]
     return _along(of_a, of_b, in_a, in_b, eps_mm), _along(of_b, of_a, in_b, in_a, eps_mm)
@@ -84,13 +82,13 @@ def _along(
     own: Segments, other: Segments, at: NDArray[np.int64], of: NDArray[np.int64], eps_mm: float
 ) -> Matched:
     """Return the matched stretches of one side, from pairs (at, of)."""
-    low, high = _within(own.starts[at], own.stops[at], other.starts[of], other.stops[of], eps_mm)
+    low, high, apart = _within(own.starts[at], own.stops[at], other.starts[of], other.stops[of], eps_mm)
+    met = low < high
+    low, high, apart, at, of = low[met], high[met], apart[met], at[met], of[met]
     first, last = own.start_chainage[at], own.stop_chainage[at]
     starts = np.where(low <= 0, first, first + low * (last - first))
     stops = np.where(high >= 1, last, first + high * (last - first))
     partners = np.full(own.line.size, -1, dtype=np.int64)
-    middles = shapely.points((own.starts[at] + own.stops[at]) / 2)
-    apart = shapely.distance(middles, other.geometries[of])
     order = np.lexsort((other.line[of], apart, at))
     segment, nearest = np.unique(at[order], return_index=True)
     partners[segment] = other.line[of[order][nearest]]
@@ -103,8 +101,10 @@ def _within(
     other_start: NDArray[np.float64],
     other_stop: NDArray[np.float64],
     radius: float,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return between which shares of a segment it is within a radius of the other one; low > high: nowhere.
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return between which shares of a segment it is within a radius of the other one, low > high: nowhere.
+
+    Also how far its middle is from the other one.
 
     The points within a radius of a segment are a convex set, a rectangle between two discs: what a line
     has in common with it is one stretch, from the first entry to the last exit of the three.
@@ -125,7 +125,9 @@ def _within(
     met = [low <= high for low, high in parts]
     low = np.minimum.reduce([np.where(m, p[0], np.inf) for m, p in zip(met, parts, strict=True)])
     high = np.maximum.reduce([np.where(m, p[1], -np.inf) for m, p in zip(met, parts, strict=True)])
-    return np.maximum(low, 0), np.minimum(high, 1)
+    middle_x, middle_y = x + dx / 2, y + dy / 2
+    apart = np.hypot(middle_x - np.clip(middle_x, 0, length), middle_y)
+    return np.maximum(low, 0), np.minimum(high, 1), apart
 
 
 def _slab(

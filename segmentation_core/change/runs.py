@@ -127,9 +127,7 @@ def counting(
             np.repeat(steps, steps) - 1
         )
         points = shapely.points(courses.points(runs.starts[owner] + share * runs.lengths[owner]))
-        near = shapely.STRtree(other.geometries).query(
-            points, predicate="dwithin", distance=2 * settings.eps_mm
-        )[0]
+        near = other.index.query(points, predicate="dwithin", distance=2 * settings.eps_mm)[0]
         away[np.delete(runs.components[owner], np.unique(near))] = True
     counts: NDArray[np.bool_] = (enough & (long | away))[runs.components]
     return counts

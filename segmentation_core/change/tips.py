@@ -123,9 +123,7 @@ class _Walk:
         for number, r, s in zip(runs.nodes[run, side].tolist(), run.tolist(), side.tolist(), strict=True):
             self._at.setdefault(number, []).append((r, s))
         ends = courses.points(np.where(side == 0, runs.starts[run], runs.stops[run]))
-        near = shapely.STRtree(segments.geometries).query(
-            shapely.points(ends), predicate="dwithin", distance=settings.eps_mm
-        )[0]
+        near = segments.index.query(shapely.points(ends), predicate="dwithin", distance=settings.eps_mm)[0]
         self._old_nodes = set(runs.nodes[run, side][near].tolist())
 
     def growth(self, run: int, side: int, tip: NDArray[np.float64], tip_line: int, least_mm: float) -> Growth:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from segmentation_core.errors import ParameterError
@@ -24,6 +25,7 @@ __all__ = [
     "cut_length_sigma_mm",
     "length_sigma_mm",
     "repeat_limit",
+    "stretch_sigma",
     "verdict",
 ]
 
@@ -121,6 +123,26 @@ def cut_length_sigma_mm(cut_ends: int, sigma_mm: float) -> float:
     sqrt(2) sigma.
     """
     return sigma_mm * math.sqrt(2 * cut_ends)
+
+
+def stretch_sigma(sigma_mm: float, area: Any) -> float:
+    """Return by what share a registration may stretch an area, as a standard uncertainty; lengths half of it.
+
+    Of the error of a fitted affine each axis' shift and its two slopes hold a third. Over a width W the
+    slope then is uncertain by 2 sigma / W (a uniform spread's standard deviation is W / sqrt(12)).
+    A local distortion stretches less, so this is on the safe side.
+
+    Parameters
+    ----------
+    sigma_mm : float
+        Residual error of the registration per axis.
+    area : shapely geometry
+        What is compared, mm.
+    """
+    west, south, east, north = shapely.bounds(area)
+    if not (east > west and north > south):
+        return 0.0
+    return 2 * sigma_mm * math.hypot(1 / (east - west), 1 / (north - south))
 
 
 def area_sigma_mm2(perimeters_mm: Any, gsd_mm: float) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ import shapely
 from crack_scenes import GSD_MM, SIDE_PX, Changes, Wall
 
 from segmentation_core.change.cracks import CrackChange
+from segmentation_core.change.uncertainty import Difference
 
 _NEAR_PX = 2.5
 
@@ -95,3 +96,52 @@ def _together(lines):
 
 def _near(line, others) -> float:
     return line.intersection(others.buffer(_NEAR_PX * GSD_MM)).length if not others.is_empty else 0.0
+
+
+def covers_truth(difference: Difference, truth: float) -> bool:
+    """Whether the 95 % interval of a difference holds the true one."""
+    return abs(difference.difference - truth) <= difference.u95
+
+
+@dataclass(frozen=True)
+class Found:
+    """Scores of many scenes for one kind of change."""
+
+    recall: float
+    precision: float
+    count: int
+    errors_px: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        text = f"recall {self.recall:.3f}, precision {self.precision:.3f} ({self.count})"
+        if not self.errors_px:
+            return text
+        errors = np.abs(self.errors_px)
+        known = errors[np.isfinite(errors)]
+        within = np.mean(np.nan_to_num(errors, nan=np.inf) <= 1.5)
+        return f"{text}; within 1.5 px {within:.3f}, rms {np.sqrt(np.mean(known**2)):.2f} px"
+
+
+def together(rows: list[Scores]) -> tuple[Found, Found, Found]:
+    """Return the scores of many scenes: new cracks by length, grown tips by number, wider cracks by both."""
+    sums = {
+        name: sum(getattr(row, name) for row in rows)
+        for name in Scores.__dataclass_fields__
+        if name != "growth_errors_px"
+    }
+    errors = tuple(error for row in rows for error in row.growth_errors_px)
+    reported = int(np.isfinite(errors).sum())
+    return (
+        Found(
+            sums["new_found_px"] / sums["new_true_px"],
+            sums["new_right_px"] / sums["new_called_px"],
+            sums["new_true"],
+        ),
+        Found(reported / len(errors), reported / (reported + sums["false_growths"]), len(errors), errors),
+        Found(
+            sums["widened_found"] / sums["widened_true"],
+            sums["widened_right_px"] / sums["widened_called_px"],
+            sums["widened_true"],
+        ),
+    )
