@@ -180,19 +180,38 @@ def vectorise(
 
 @app.command()
 def measure(
-    vectors: Annotated[Path, typer.Argument(help="GeoPackage written by 'vectorise'.")],
-    elements: Annotated[Path, typer.Option("--elements", help="Layer of building elements (polygons).")],
-    id_field: Annotated[str, typer.Option("--id-field", help="Field that holds the elements' ids.")],
+    vectors: Annotated[
+        Path, typer.Argument(help="GeoPackage written by 'vectorise'; with --snap, any layer of lines.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="STATS.csv", help="Table to write.")],
+    elements: Annotated[
+        Path | None,
+        typer.Option("--elements", help="Layer of building elements (polygons); drawn lines need it."),
+    ] = None,
+    id_field: Annotated[
+        str | None, typer.Option("--id-field", help="Field that holds the elements' ids.")
+    ] = None,
     exclude: Annotated[
         Path | None, typer.Option("--exclude", help="Layer of areas that are not assessed.")
     ] = None,
+    snap: Annotated[
+        float | None,
+        typer.Option(
+            "--snap",
+            metavar="M",
+            help="Measure lines drawn or edited by hand: ends that miss a line by up to M metres meet it.",
+        ),
+    ] = None,
+    gsd: Annotated[
+        float | None,
+        typer.Option("--gsd", metavar="MM", help="mm per unit of drawn lines that have no CRS."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure vectors per building element."""
+    """Measure vectors, or drawn lines, per building element."""
     from segmentation_core.operations.measure import measure as run
 
-    result = run(vectors, elements, id_field, out, exclude=exclude)
+    result = run(vectors, elements, id_field, out, exclude=exclude, snap_m=snap, gsd_mm=gsd)
     if as_json:
         print_json(result)
         return

@@ -101,9 +101,9 @@ def _number(value: float | None) -> str:
 
 _COLUMNS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
     ("assessed m2", lambda r: _number(r["assessed_m2"])),
-    ("loss cm2", lambda r: _number(r["loss_m2"] * 1e4)),
+    ("loss cm2", lambda r: _number(None if r["loss_m2"] is None else r["loss_m2"] * 1e4)),
     ("loss %", lambda r: _number(None if r["loss_ratio"] is None else r["loss_ratio"] * 100)),
-    ("losses", lambda r: str(r["loss_count"])),
+    ("losses", lambda r: "-" if r["loss_count"] is None else str(r["loss_count"])),
     ("cracks m", lambda r: _number(r["crack_m"])),
     ("cracks", lambda r: str(r["crack_count"])),
     ("P21 m/m2", lambda r: _number(r["p21_m_per_m2"])),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import shapely
 
 from segmentation_core.errors import ParameterError
 from segmentation_core.export.csv_table import write_csv
+from segmentation_core.operations.drawn import drawn_vectors
 from segmentation_core.statistics.elements import (
     WHOLE_IMAGE,
     Elements,
@@ -22,7 +24,7 @@ from segmentation_core.statistics.network import axes_of
 from segmentation_core.statistics.outlines import named, polygon_parts
 from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
 from segmentation_core.statistics.regions import assessed_regions, overlapping
-from segmentation_core.statistics.tally import Tally
+from segmentation_core.statistics.tally import Row, Tally
 from segmentation_core.statistics.vectorfile import VectorFile, open_vectors
 
 __all__ = ["measure"]
@@ -35,21 +37,28 @@ def measure(
     out_csv: str | Path,
     *,
     exclude: str | Path | None = None,
+    snap_m: float | None = None,
+    gsd_mm: float | None = None,
 ) -> dict[str, Any]:
     """Measure vectors per element and write the table as CSV.
 
     Parameters
     ----------
     vectors : path-like
-        What `vectorise` wrote.
+        What `vectorise` wrote; with ``snap_m``, any layer of lines that a person drew or edited.
     elements : path-like or None
-        Layer of building elements; None measures one element, ``image``, the valid pixels.
+        Layer of building elements; None measures one element, ``image``, the valid pixels. Drawn lines
+        need them: they are what was assessed.
     id_field : str or None
         Field with the elements' ids.
     out_csv : path-like
         Table to write, one row per element that has assessed pixels.
     exclude : path-like or None
         Layer of areas to leave out.
+    snap_m : float or None
+        Node the lines first: ends that miss each other or a line by up to this many metres meet.
+    gsd_mm : float or None
+        For drawn lines without CRS: mm per unit of their coordinates.
 
     Returns
     -------
@@ -65,8 +74,17 @@ def measure(
         raise ParameterError("elements need the name of their id field", remedy="Give --id-field")
     if Path(out_csv).suffix.lower() != ".csv":
         raise ParameterError("the table's name must end in .csv", path=out_csv, remedy="Rename it")
-    with open_vectors(vectors) as source:
-        assessed, notes = _assessed(source, exclude)
+    if gsd_mm is not None and snap_m is None:
+        raise ParameterError("--gsd is for drawn lines", remedy="Leave it out, or give --snap too")
+    with ExitStack() as stack:
+        if snap_m is None:
+            source = stack.enter_context(open_vectors(vectors))
+            assessed, notes = _assessed(source, exclude)
+        else:
+            staged = drawn_vectors(Path(vectors), snap_m, elements, id_field, exclude, gsd_mm)
+            source, notes = stack.enter_context(staged)
+            assessed = source.assessed()
+        is_drawn = source.is_drawn
         ids, outlines, more_notes = _elements(source, elements, id_field, assessed)
         regions = assessed_regions(outlines, assessed)
         tally = Tally(ids, None if outlines is None else axes_of(outlines))
@@ -74,12 +92,13 @@ def measure(
         tally_layers(Selection(source.connection, source.gsd_mm), regions, source.metres_per_unit, tally)
         run: dict[str, Any] = {"vectors": str(vectors), "vectorise": source.run}
     notes += more_notes
-    unassessed = [name for name, row in zip(ids, tally.rows(), strict=True) if not row["assessed_m2"]]
+    found = tally.rows()
+    unassessed = [name for name, row in zip(ids, found, strict=True) if not row["assessed_m2"]]
     if unassessed and outlines is not None:
         notes.append(f"no assessed pixel in {named(unassessed)}: left out")
     rows = [
-        {"elem_id": name, **row}
-        for name, row in zip(ids, tally.rows(), strict=True)
+        {"elem_id": name, **(_of_lines(row) if is_drawn else row)}
+        for name, row in zip(ids, found, strict=True)
         if row["assessed_m2"] or outlines is None
     ]
     header = ["elem_id", *(q.code for q in QUANTITIES)]
@@ -92,7 +111,16 @@ def measure(
         "table": str(out_csv),
         "notes": notes,
     }
-    return {"elements": rows, "totals": tally.totals(), "run": run}
+    totals = _of_lines(tally.totals()) if is_drawn else tally.totals()
+    return {"elements": rows, "totals": totals, "run": run}
+
+
+def _of_lines(row: Row) -> Row:
+    """Return a row in which what drawn lines cannot tell is None, not 0: losses, areas, widths, pixels."""
+    known = {q.code for q in QUANTITIES if q.counted_in in (None, "lines", "nodes")} - {"branch_mean_px"}
+    if row["branch_mean_px"]:
+        known.add("branch_mean_px")
+    return {code: value if code in known else None for code, value in row.items()}
 
 
 def _assessed(source: VectorFile, exclude: str | Path | None) -> tuple[Any, list[str]]:
