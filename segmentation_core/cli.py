@@ -17,7 +17,7 @@ import typer
 
 from segmentation_core import __version__
 from segmentation_core.cli_model import model_app
-from segmentation_core.cli_options import Device, DeviceOption, Gsd, Json, ModelOption, WorkingGsd
+from segmentation_core.cli_options import Device, DeviceOption, Gsd, GsdU, Json, ModelOption, WorkingGsd
 from segmentation_core.cli_plugin import plugin_app
 from segmentation_core.errors import CraquelureError, Interrupted
 from segmentation_core.terminal import (
@@ -71,6 +71,7 @@ def survey(
     device: DeviceOption = Device.auto,
     gsd: Gsd = None,
     working_gsd: WorkingGsd = None,
+    gsd_u: GsdU = None,
     inside_elements: Annotated[
         bool, typer.Option("--inside-elements", help="Look only inside the elements.")
     ] = False,
@@ -98,6 +99,7 @@ def survey(
             working_gsd_mm=working_gsd,
             inside_elements=inside_elements,
             discard_rasters=discard_rasters,
+            gsd_u_percent=gsd_u,
             progress=progress,
         )
     if as_json:
@@ -206,12 +208,15 @@ def measure(
         float | None,
         typer.Option("--gsd", metavar="MM", help="mm per unit of drawn lines that have no CRS."),
     ] = None,
+    gsd_u: GsdU = None,
     as_json: Json = False,
 ) -> None:
     """Measure vectors, or drawn lines, per building element."""
     from segmentation_core.operations.measure import measure as run
 
-    result = run(vectors, elements, id_field, out, exclude=exclude, snap_m=snap, gsd_mm=gsd)
+    result = run(
+        vectors, elements, id_field, out, exclude=exclude, snap_m=snap, gsd_mm=gsd, gsd_u_percent=gsd_u
+    )
     if as_json:
         print_json(result)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import shapely
 from segmentation_core.errors import ParameterError
 from segmentation_core.export.csv_table import write_csv
 from segmentation_core.operations.drawn import drawn_vectors
+from segmentation_core.statistics.budget import budget_of
 from segmentation_core.statistics.elements import (
     WHOLE_IMAGE,
     Elements,
@@ -25,12 +27,13 @@ from segmentation_core.statistics.outlines import named, polygon_parts
 from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
 from segmentation_core.statistics.regions import assessed_regions, overlapping
 from segmentation_core.statistics.tally import Row, Tally
+from segmentation_core.statistics.uncertainty import as_dicts, uncertainties
 from segmentation_core.statistics.vectorfile import VectorFile, open_vectors
 
 __all__ = ["measure"]
 
 
-def measure(
+def measure(  # noqa: PLR0913 - the command's options
     vectors: str | Path,
     elements: str | Path | None,
     id_field: str | None,
@@ -39,6 +42,7 @@ def measure(
     exclude: str | Path | None = None,
     snap_m: float | None = None,
     gsd_mm: float | None = None,
+    gsd_u_percent: float | None = None,
 ) -> dict[str, Any]:
     """Measure vectors per element and write the table as CSV.
 
@@ -59,11 +63,14 @@ def measure(
         Node the lines first: ends that miss each other or a line by up to this many metres meet.
     gsd_mm : float or None
         For drawn lines without CRS: mm per unit of their coordinates.
+    gsd_u_percent : float or None
+        Standard uncertainty of the scale in per cent; see `segmentation_core.statistics.budget`.
 
     Returns
     -------
     dict
-        ``elements`` (list of rows), ``totals`` and ``run`` (inputs, method version, notes).
+        ``elements`` (list of rows), ``totals``, ``uncertainty`` (of both, code to u95 and its terms, in the
+        same order) and ``run`` (inputs, method version, notes).
 
     Raises
     ------
@@ -85,24 +92,27 @@ def measure(
             source, notes = stack.enter_context(staged)
             assessed = source.assessed()
         is_drawn = source.is_drawn
+        scale = [source.run.get("scale_percent") if gsd_u_percent is None else gsd_u_percent]
+        budget, budget_notes = budget_of([source.run], [source.gsd_mm], scale, is_vectorised=not is_drawn)
         ids, outlines, more_notes = _elements(source, elements, id_field, assessed)
         regions = assessed_regions(outlines, assessed)
         tally = Tally(ids, None if outlines is None else axes_of(outlines))
         tally.add_assessed(regions.areas * source.metres_per_unit**2)
         tally_layers(Selection(source.connection, source.gsd_mm), regions, source.metres_per_unit, tally)
         run: dict[str, Any] = {"vectors": str(vectors), "vectorise": source.run}
-    notes += more_notes
+    notes += [*more_notes, *budget_notes]
     found = tally.rows()
     unassessed = [name for name, row in zip(ids, found, strict=True) if not row["assessed_m2"]]
     if unassessed and outlines is not None:
         notes.append(f"no assessed pixel in {named(unassessed)}: left out")
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"elem_id": name, **(_of_lines(row) if is_drawn else row)}
         for name, row in zip(ids, found, strict=True)
         if row["assessed_m2"] or outlines is None
     ]
-    header = ["elem_id", *(q.code for q in QUANTITIES)]
-    write_csv(Path(out_csv), header, ([row[code] for code in header] for row in rows))
+    totals = _of_lines(tally.totals()) if is_drawn else tally.totals()
+    uncertain = [as_dicts(uncertainties(row, budget)) for row in rows]
+    _write_table(Path(out_csv), rows, uncertain)
     run |= {
         "elements": None if elements is None else str(elements),
         "id_field": id_field,
@@ -111,8 +121,24 @@ def measure(
         "table": str(out_csv),
         "notes": notes,
     }
-    totals = _of_lines(tally.totals()) if is_drawn else tally.totals()
-    return {"elements": rows, "totals": totals, "run": run}
+    uncertainty = {
+        "elements": uncertain,
+        "totals": as_dicts(uncertainties(totals, budget)),
+        "budget": asdict(budget),
+    }
+    return {"elements": rows, "totals": totals, "uncertainty": uncertainty, "run": run}
+
+
+def _write_table(
+    path: Path, rows: list[dict[str, Any]], uncertain: list[dict[str, dict[str, float | None]]]
+) -> None:
+    """Write one row per element: the quantities, then the half widths of their 95 % intervals."""
+    codes = [q.code for q in QUANTITIES]
+    body = (
+        [row["elem_id"], *(row[code] for code in codes), *(terms.get(code, {}).get("u95") for code in codes)]
+        for row, terms in zip(rows, uncertain, strict=True)
+    )
+    write_csv(path, ["elem_id", *codes, *(f"{code}_u95" for code in codes)], body)
 
 
 def _of_lines(row: Row) -> Row:

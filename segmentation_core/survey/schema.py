@@ -20,7 +20,8 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
-"""Raised with every change that an older program would not understand."""
+"""Raised with every change that an older program would not understand. A column that may be NULL is none: it
+is added to an older book when that is next written."""
 
 UNTOUCHED = "auto"
 STATUSES = (UNTOUCHED, "edited", "verified", "drawn", "rejected")
@@ -170,6 +171,9 @@ TABLES: tuple[Table, ...] = (
             "value REAL",
             "unit TEXT",
             "u95 REAL",
+            "u_vec REAL",
+            "u_scale REAL",
+            "u_model REAL",
             "n INTEGER",
             "method_v TEXT",
             "stale INTEGER NOT NULL DEFAULT 0",

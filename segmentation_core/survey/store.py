@@ -125,7 +125,9 @@ def writing(path: str | Path, crs_wkt: str | None = None) -> Iterator[Book]:
         if path.exists():
             with closing(_connect(path, WRITE_WAIT_S)) as connection:
                 with _transaction(connection):
-                    yield _opened(path, connection)
+                    opened = _opened(path, connection)
+                    _add_new_columns(connection)
+                    yield opened
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -215,6 +217,16 @@ def _opened(path: Path, connection: sqlite3.Connection) -> Book:
             "the survey book was made by a newer version of craquelure", path=path, remedy="Update craquelure"
         )
     return Book(path, connection, *crs_of(connection, "element"))
+
+
+def _add_new_columns(connection: sqlite3.Connection) -> None:
+    """Give a book made by an older version the columns that its tables have got since, all NULL."""
+    for table in (*LAYERS, *TABLES):
+        present = {row[1] for row in connection.execute(f"PRAGMA table_info({table.name})")}
+        for column in table.columns:
+            name = column.split()[0]
+            if name not in present and name != "UNIQUE":
+                connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {column}")
 
 
 @contextmanager
