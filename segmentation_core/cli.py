@@ -18,7 +18,7 @@ import typer
 from segmentation_core import __version__
 from segmentation_core.cli_book import book_app
 from segmentation_core.cli_model import model_app
-from segmentation_core.cli_options import Device, DeviceOption, Gsd, Json, ModelOption, WorkingGsd
+from segmentation_core.cli_options import Device, DeviceOption, Gsd, GsdU, Json, ModelOption, WorkingGsd
 from segmentation_core.cli_plugin import plugin_app
 from segmentation_core.errors import CraquelureError, Interrupted
 from segmentation_core.terminal import (
@@ -73,6 +73,7 @@ def survey(
     device: DeviceOption = Device.auto,
     gsd: Gsd = None,
     working_gsd: WorkingGsd = None,
+    gsd_u: GsdU = None,
     inside_elements: Annotated[
         bool, typer.Option("--inside-elements", help="Look only inside the elements.")
     ] = False,
@@ -100,6 +101,7 @@ def survey(
             working_gsd_mm=working_gsd,
             inside_elements=inside_elements,
             discard_rasters=discard_rasters,
+            gsd_u_percent=gsd_u,
             progress=progress,
         )
     if as_json:
@@ -182,19 +184,41 @@ def vectorise(
 
 @app.command()
 def measure(
-    vectors: Annotated[Path, typer.Argument(help="GeoPackage written by 'vectorise'.")],
-    elements: Annotated[Path, typer.Option("--elements", help="Layer of building elements (polygons).")],
-    id_field: Annotated[str, typer.Option("--id-field", help="Field that holds the elements' ids.")],
+    vectors: Annotated[
+        Path, typer.Argument(help="GeoPackage written by 'vectorise'; with --snap, any layer of lines.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="STATS.csv", help="Table to write.")],
+    elements: Annotated[
+        Path | None,
+        typer.Option("--elements", help="Layer of building elements (polygons); drawn lines need it."),
+    ] = None,
+    id_field: Annotated[
+        str | None, typer.Option("--id-field", help="Field that holds the elements' ids.")
+    ] = None,
     exclude: Annotated[
         Path | None, typer.Option("--exclude", help="Layer of areas that are not assessed.")
     ] = None,
+    snap: Annotated[
+        float | None,
+        typer.Option(
+            "--snap",
+            metavar="M",
+            help="Measure lines drawn or edited by hand: ends that miss a line by up to M metres meet it.",
+        ),
+    ] = None,
+    gsd: Annotated[
+        float | None,
+        typer.Option("--gsd", metavar="MM", help="mm per unit of drawn lines that have no CRS."),
+    ] = None,
+    gsd_u: GsdU = None,
     as_json: Json = False,
 ) -> None:
-    """Measure vectors per building element."""
+    """Measure vectors, or drawn lines, per building element."""
     from segmentation_core.operations.measure import measure as run
 
-    result = run(vectors, elements, id_field, out, exclude=exclude)
+    result = run(
+        vectors, elements, id_field, out, exclude=exclude, snap_m=snap, gsd_mm=gsd, gsd_u_percent=gsd_u
+    )
     if as_json:
         print_json(result)
         return

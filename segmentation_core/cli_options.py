@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Device", "DeviceOption", "Gsd", "Json", "ModelOption", "WorkingGsd"]
+__all__ = ["Device", "DeviceOption", "Gsd", "GsdU", "Json", "ModelOption", "WorkingGsd"]
 
 
 class Device(str, Enum):
@@ -34,5 +34,13 @@ WorkingGsd = Annotated[
     float | None,
     typer.Option(
         "--working-gsd", metavar="MM", help="Average a finer raster down to this GSD; nothing is upsampled."
+    ),
+]
+GsdU = Annotated[
+    float | None,
+    typer.Option(
+        "--gsd-u",
+        metavar="PERCENT",
+        help="Standard uncertainty of the scale in per cent, for the +- of every figure; 0.58 if left out.",
     ),
 ]

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -76,7 +76,7 @@ def print_table(
         table.add_row(*(row.get(column, "") for column in columns), style="bold" if last else None)
     console = Console()
     if not console.is_terminal:
-        console = Console(width=120)
+        console = Console(width=160)
     console.print(table)
 
 
@@ -91,34 +91,46 @@ def print_notes(result: Mapping[str, Any]) -> None:
         sys.stderr.write(f"Note: {note}\n")
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | None, significant: int = 4) -> str:
     """Write a figure with four significant digits, and all digits before the point."""
     if value is None:
         return "-"
-    digits = 3 - math.floor(math.log10(abs(value))) if value else 0
+    digits = significant - 1 - math.floor(math.log10(abs(value))) if value else 0
     return f"{value:,.{max(digits, 0)}f}"
 
 
-_COLUMNS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
-    ("assessed m2", lambda r: _number(r["assessed_m2"])),
-    ("loss cm2", lambda r: _number(r["loss_m2"] * 1e4)),
-    ("loss %", lambda r: _number(None if r["loss_ratio"] is None else r["loss_ratio"] * 100)),
-    ("losses", lambda r: str(r["loss_count"])),
-    ("cracks m", lambda r: _number(r["crack_m"])),
-    ("cracks", lambda r: str(r["crack_count"])),
-    ("P21 m/m2", lambda r: _number(r["p21_m_per_m2"])),
-    ("mean width mm", lambda r: _number(r["width_mean_mm"])),
+_COLUMNS: tuple[tuple[str, str, float], ...] = (
+    ("assessed m2", "assessed_m2", 1),
+    ("loss cm2", "loss_m2", 1e4),
+    ("loss %", "loss_ratio", 100),
+    ("losses", "loss_count", 1),
+    ("cracks m", "crack_m", 1),
+    ("cracks", "crack_count", 1),
+    ("P21 m/m2", "p21_m_per_m2", 1),
+    ("mean width mm", "width_mean_mm", 1),
 )
+"""Heading, quantity, and what turns its unit into the heading's."""
+
+
+def _with_u95(row: Mapping[str, Any], terms: Mapping[str, Any], code: str, factor: float) -> str:
+    """Write a figure, and behind a count or measure the half width of its 95 % interval, to two digits."""
+    value = row[code]
+    text = f"{value:,}" if isinstance(value, int) else _number(None if value is None else value * factor)
+    u95 = terms.get(code, {}).get("u95")
+    return text if not u95 else f"{text} ±{_number(float(f'{u95 * factor:.2g}'), 2)}"
 
 
 def print_statistics(title: str, result: Mapping[str, Any]) -> None:
-    """Print the quantities per element, and their totals."""
+    """Print the quantities per element with their uncertainties, and their totals."""
+    uncertainty = result.get("uncertainty", {})
+    of_elements = uncertainty.get("elements") or [{} for _ in result["elements"]]
+    lines = [(str(r["elem_id"]), r, terms) for r, terms in zip(result["elements"], of_elements, strict=True)]
+    lines.append(("all", result["totals"], uncertainty.get("totals", {})))
     rows = [
-        {"element": str(r["elem_id"]), **{name: show(r) for name, show in _COLUMNS}}
-        for r in result["elements"]
+        {"element": name, **{heading: _with_u95(row, terms, code, f) for heading, code, f in _COLUMNS}}
+        for name, row, terms in lines
     ]
-    rows.append({"element": "all", **{name: show(result["totals"]) for name, show in _COLUMNS}})
-    print_table(title, ["element", *(name for name, _ in _COLUMNS)], rows, total=True)
+    print_table(title, ["element", *(heading for heading, _, _ in _COLUMNS)], rows, total=True)
 
 
 def print_demo(result: Mapping[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import shapely
 
 from segmentation_core.errors import ParameterError
 from segmentation_core.export.csv_table import write_csv
+from segmentation_core.operations.drawn import drawn_vectors
+from segmentation_core.statistics.budget import budget_of
 from segmentation_core.statistics.elements import (
     WHOLE_IMAGE,
     Elements,
@@ -22,39 +26,51 @@ from segmentation_core.statistics.network import axes_of
 from segmentation_core.statistics.outlines import named, polygon_parts
 from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
 from segmentation_core.statistics.regions import assessed_regions, overlapping
-from segmentation_core.statistics.tally import Tally
+from segmentation_core.statistics.tally import Row, Tally
+from segmentation_core.statistics.uncertainty import as_dicts, uncertainties
 from segmentation_core.statistics.vectorfile import VectorFile, open_vectors
 
 __all__ = ["measure"]
 
 
-def measure(
+def measure(  # noqa: PLR0913 - the command's options
     vectors: str | Path,
     elements: str | Path | None,
     id_field: str | None,
     out_csv: str | Path,
     *,
     exclude: str | Path | None = None,
+    snap_m: float | None = None,
+    gsd_mm: float | None = None,
+    gsd_u_percent: float | None = None,
 ) -> dict[str, Any]:
     """Measure vectors per element and write the table as CSV.
 
     Parameters
     ----------
     vectors : path-like
-        What `vectorise` wrote.
+        What `vectorise` wrote; with ``snap_m``, any layer of lines that a person drew or edited.
     elements : path-like or None
-        Layer of building elements; None measures one element, ``image``, the valid pixels.
+        Layer of building elements; None measures one element, ``image``, the valid pixels. Drawn lines
+        need them: they are what was assessed.
     id_field : str or None
         Field with the elements' ids.
     out_csv : path-like
         Table to write, one row per element that has assessed pixels.
     exclude : path-like or None
         Layer of areas to leave out.
+    snap_m : float or None
+        Node the lines first: ends that miss each other or a line by up to this many metres meet.
+    gsd_mm : float or None
+        For drawn lines without CRS: mm per unit of their coordinates.
+    gsd_u_percent : float or None
+        Standard uncertainty of the scale in per cent; see `segmentation_core.statistics.budget`.
 
     Returns
     -------
     dict
-        ``elements`` (list of rows), ``totals`` and ``run`` (inputs, method version, notes).
+        ``elements`` (list of rows), ``totals``, ``uncertainty`` (of both, code to u95 and its terms, in the
+        same order) and ``run`` (inputs, method version, notes).
 
     Raises
     ------
@@ -65,25 +81,38 @@ def measure(
         raise ParameterError("elements need the name of their id field", remedy="Give --id-field")
     if Path(out_csv).suffix.lower() != ".csv":
         raise ParameterError("the table's name must end in .csv", path=out_csv, remedy="Rename it")
-    with open_vectors(vectors) as source:
-        assessed, notes = _assessed(source, exclude)
+    if gsd_mm is not None and snap_m is None:
+        raise ParameterError("--gsd is for drawn lines", remedy="Leave it out, or give --snap too")
+    with ExitStack() as stack:
+        if snap_m is None:
+            source = stack.enter_context(open_vectors(vectors))
+            assessed, notes = _assessed(source, exclude)
+        else:
+            staged = drawn_vectors(Path(vectors), snap_m, elements, id_field, exclude, gsd_mm)
+            source, notes = stack.enter_context(staged)
+            assessed = source.assessed()
+        is_drawn = source.is_drawn
+        scale = [source.run.get("scale_percent") if gsd_u_percent is None else gsd_u_percent]
+        budget, budget_notes = budget_of([source.run], [source.gsd_mm], scale, is_vectorised=not is_drawn)
         ids, outlines, more_notes = _elements(source, elements, id_field, assessed)
         regions = assessed_regions(outlines, assessed)
         tally = Tally(ids, None if outlines is None else axes_of(outlines))
         tally.add_assessed(regions.areas * source.metres_per_unit**2)
         tally_layers(Selection(source.connection, source.gsd_mm), regions, source.metres_per_unit, tally)
         run: dict[str, Any] = {"vectors": str(vectors), "vectorise": source.run}
-    notes += more_notes
-    unassessed = [name for name, row in zip(ids, tally.rows(), strict=True) if not row["assessed_m2"]]
+    notes += [*more_notes, *budget_notes]
+    found = tally.rows()
+    unassessed = [name for name, row in zip(ids, found, strict=True) if not row["assessed_m2"]]
     if unassessed and outlines is not None:
         notes.append(f"no assessed pixel in {named(unassessed)}: left out")
-    rows = [
-        {"elem_id": name, **row}
-        for name, row in zip(ids, tally.rows(), strict=True)
+    rows: list[dict[str, Any]] = [
+        {"elem_id": name, **(_of_lines(row) if is_drawn else row)}
+        for name, row in zip(ids, found, strict=True)
         if row["assessed_m2"] or outlines is None
     ]
-    header = ["elem_id", *(q.code for q in QUANTITIES)]
-    write_csv(Path(out_csv), header, ([row[code] for code in header] for row in rows))
+    totals = _of_lines(tally.totals()) if is_drawn else tally.totals()
+    uncertain = [as_dicts(uncertainties(row, budget)) for row in rows]
+    _write_table(Path(out_csv), rows, uncertain)
     run |= {
         "elements": None if elements is None else str(elements),
         "id_field": id_field,
@@ -92,7 +121,32 @@ def measure(
         "table": str(out_csv),
         "notes": notes,
     }
-    return {"elements": rows, "totals": tally.totals(), "run": run}
+    uncertainty = {
+        "elements": uncertain,
+        "totals": as_dicts(uncertainties(totals, budget)),
+        "budget": asdict(budget),
+    }
+    return {"elements": rows, "totals": totals, "uncertainty": uncertainty, "run": run}
+
+
+def _write_table(
+    path: Path, rows: list[dict[str, Any]], uncertain: list[dict[str, dict[str, float | None]]]
+) -> None:
+    """Write one row per element: the quantities, then the half widths of their 95 % intervals."""
+    codes = [q.code for q in QUANTITIES]
+    body = (
+        [row["elem_id"], *(row[code] for code in codes), *(terms.get(code, {}).get("u95") for code in codes)]
+        for row, terms in zip(rows, uncertain, strict=True)
+    )
+    write_csv(path, ["elem_id", *codes, *(f"{code}_u95" for code in codes)], body)
+
+
+def _of_lines(row: Row) -> Row:
+    """Return a row in which what drawn lines cannot tell is None, not 0: losses, areas, widths, pixels."""
+    known = {q.code for q in QUANTITIES if q.counted_in in (None, "lines", "nodes")} - {"branch_mean_px"}
+    if row["branch_mean_px"]:
+        known.add("branch_mean_px")
+    return {code: value if code in known else None for code, value in row.items()}
 
 
 def _assessed(source: VectorFile, exclude: str | Path | None) -> tuple[Any, list[str]]:

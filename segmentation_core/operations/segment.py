@@ -264,6 +264,7 @@ def _record(
     kept = ("method", "inputs", "model", "versions", "device", "grid")
     return {
         **{key: run.fingerprint[key] for key in kept},
+        "model": run.fingerprint["model"] | {"metrics": run.model.card.about.get("metrics", [])},
         "parameters": {
             **run.fingerprint["parameters"],
             "batch": batch,

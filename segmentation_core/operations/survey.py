@@ -21,6 +21,7 @@ from segmentation_core.progress import Progress, silent
 from segmentation_core.raster.checksum import file_sha256
 from segmentation_core.raster.grid import Grid
 from segmentation_core.raster.orthophoto import Orthophoto, open_orthophoto
+from segmentation_core.statistics.budget import budget_of
 from segmentation_core.statistics.elements import (
     Elements,
     load_elements,
@@ -58,6 +59,7 @@ def survey(  # noqa: PLR0913 - the command's options
     inside_elements: bool = False,
     discard_rasters: bool = False,
     thresholds: Mapping[str, float] | None = None,
+    gsd_u_percent: float | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Map an orthophoto and enter it into a survey book.
@@ -96,13 +98,16 @@ def survey(  # noqa: PLR0913 - the command's options
         Remove the probability raster in the end.
     thresholds : mapping of class code to probability, or None
         From which probability a class counts; classes left out keep the model's threshold.
+    gsd_u_percent : float or None
+        Standard uncertainty of the scale in per cent; see `segmentation_core.statistics.budget`.
     progress : Progress
         Told how far the work is.
 
     Returns
     -------
     dict
-        ``elements`` (rows of the whole survey), ``totals`` and ``run``.
+        ``elements`` (rows of the whole survey), ``totals``, ``uncertainty`` (of both, code to u95 and its
+        terms) and ``run``.
 
     Raises
     ------
@@ -112,6 +117,7 @@ def survey(  # noqa: PLR0913 - the command's options
     book = Path(book)
     plan = _Plan(checked_name(checked_date(date) if name is None else name), checked_date(date), book)
     _check_choices(elements, id_field, model, classes, inside_elements=inside_elements)
+    budget_of((), (), (gsd_u_percent,))
     with open_orthophoto(orthophoto, gsd_mm=gsd_mm, working_gsd_mm=working_gsd_mm) as ortho:
         outlines = _load_outlines(ortho.grid, elements, id_field, exclude)
         _check_book(plan, ortho, outlines, elements)
@@ -141,6 +147,8 @@ def survey(  # noqa: PLR0913 - the command's options
                 book.parent.mkdir(parents=True, exist_ok=True)
                 model_run = _earlier_run(Path(classes))
                 vectorise(classes, staged, thresholds=thresholds, valid_mask_of=ortho, progress=progress)
+            if gsd_u_percent is not None:
+                model_run = {**model_run, "scale_percent": gsd_u_percent}
             record = _record(
                 ortho, sha256, model_run, _kept_rasters(folder, classes, discard=discard_rasters)
             )
@@ -323,4 +331,10 @@ def _result(plan: _Plan, record: OrthophotoRecord, entered: Entered, notes: list
         "segment": record.run,
         "vectorise": entered.vectorise_run,
     }
-    return {"elements": entered.figures.elements, "totals": entered.figures.totals, "run": run}
+    figures = entered.figures
+    return {
+        "elements": figures.elements,
+        "totals": figures.totals,
+        "uncertainty": figures.uncertainty,
+        "run": run,
+    }

@@ -98,6 +98,7 @@ def _run(source: ClassSource, settings: VectorSettings, figures: Counter[str]) -
             "crs_wkt": grid.crs_wkt,
         },
         "thresholds": source.thresholds or None,
+        "model": source.model,
         "parameters": settings.recorded(),
         "dropped": dropped(figures, grid),
     }

@@ -45,14 +45,14 @@ class Selection:
         Tells apart rasters whose connected cracks are numbered alike.
     left : callable or None
         What counts of crack areas; None for all.
-    gsd_mm : float
-        Of the raster that the features come from.
+    gsd_mm : float or None
+        Of the raster that the features come from; None for lines drawn without one.
     moved : callable or None
         Brings the features into the frame of the regions; None where they are in it.
     """
 
     connection: sqlite3.Connection
-    gsd_mm: float
+    gsd_mm: float | None
     where: str = "1"
     parameters: Sequence[Any] = ()
     raster_key: int = 0

@@ -23,7 +23,7 @@ from pyproj.exceptions import ProjError
 from segmentation_core.errors import CrsError, ElementsError
 from segmentation_core.raster.georeference import same_crs
 
-__all__ = ["Outlines", "named", "polygon_parts", "read_layer_crs", "read_outlines"]
+__all__ = ["Outlines", "known_crs", "named", "polygon_parts", "read_layer_crs", "read_outlines"]
 
 _POLYGON_TYPES = (3, 6)
 _NAMED_AT_MOST = 5
@@ -75,7 +75,7 @@ def read_outlines(path: Path, id_field: str | None, target_crs_wkt: str | None) 
     meta, geometries, labels, values = _read(path, layer, id_field)
     _refuse_missing(path, geometries, labels)
     geometries, crs_note = _reprojected(
-        path, shapely.force_2d(geometries), _known_crs(meta["crs"]), target_crs_wkt
+        path, shapely.force_2d(geometries), known_crs(meta["crs"]), target_crs_wkt
     )
     geometries, repair_notes = _repaired(path, geometries, labels)
     notes = tuple(note for note in (layer_note, crs_note, *repair_notes) if note)
@@ -84,7 +84,7 @@ def read_outlines(path: Path, id_field: str | None, target_crs_wkt: str | None) 
 
 def read_layer_crs(path: Path, layer: str) -> str | None:
     """Return the WKT of a layer's CRS, None where it has none ("undefined" counts as none)."""
-    return _known_crs(pyogrio.read_info(path, layer=layer)["crs"])
+    return known_crs(pyogrio.read_info(path, layer=layer)["crs"])
 
 
 def named(labels: list[str]) -> str:
@@ -187,7 +187,7 @@ def _refuse_missing(path: Path, geometries: NDArray[np.object_], labels: tuple[s
         )
 
 
-def _known_crs(crs: str | None) -> str | None:
+def known_crs(crs: str | None) -> str | None:
     """Return WKT, or None for no CRS and for GeoPackage's and GDAL's names of "undefined"."""
     if not crs:
         return None

@@ -70,14 +70,15 @@ class Tally:
         parts: Parts,
         regions: Regions,
         metres_per_unit: float,
-        gsd_mm: float,
+        gsd_mm: float | None,
     ) -> None:
         """Add directions, sinuosity and length in pixels of crack lines, and where borders cut them."""
         turned, cut_ends = directions(lines, parts, regions, self._axes)
         for code, values in (turned | sinuosities(lines, parts, len(self.ids))).items():
             self._sums[code] += values * metres_per_unit
-        lengths = np.bincount(parts.regions, parts.amounts, minlength=len(self.ids))
-        self._sums["crack_px"] += lengths * metres_per_unit * 1000 / gsd_mm
+        if gsd_mm is not None:
+            lengths = np.bincount(parts.regions, parts.amounts, minlength=len(self.ids))
+            self._sums["crack_px"] += lengths * metres_per_unit * 1000 / gsd_mm
         self._cut_ends += cut_ends
 
     def add_widths(self, parts: Parts, widths_m: Sequence[float | None], metres_per_unit: float) -> None:

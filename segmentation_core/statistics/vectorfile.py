@@ -47,9 +47,15 @@ class VectorFile:
         return float(self.run["metres_per_unit"])
 
     @property
-    def gsd_mm(self) -> float:
-        """Size of a pixel of the raster that was vectorised, mm."""
-        return float(self.run["gsd_mm"])
+    def gsd_mm(self) -> float | None:
+        """Size of a pixel of the raster that was vectorised, mm; None for lines drawn without one."""
+        gsd_mm = self.run["gsd_mm"]
+        return None if gsd_mm is None else float(gsd_mm)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether these are lines that a person drew: losses, crack areas and widths are not known."""
+        return bool(self.run.get("drawn", False))
 
     def assessed(self) -> Any:
         """Return the assessed pixels as one (Multi)Polygon."""
@@ -88,5 +94,7 @@ def open_vectors(path: str | Path) -> Iterator[VectorFile]:
 
 def _foreign(path: Path) -> VectorError:
     return VectorError(
-        "not a file of vectors made by `craquelure vectorise`", path=path, remedy="Run vectorise first"
+        "not a file of vectors made by `craquelure vectorise`",
+        path=path,
+        remedy="Run vectorise first; or, for lines drawn by hand, give --snap M",
     )

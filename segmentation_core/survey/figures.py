@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from segmentation_core.statistics.budget import Budget, budget_of
 from segmentation_core.statistics.elements import WHOLE_IMAGE, Elements
 from segmentation_core.statistics.features import FeatureChunk
 from segmentation_core.statistics.layers import Moved, Placed, Selection, tally_layers
@@ -17,6 +19,7 @@ from segmentation_core.statistics.outlines import polygon_parts
 from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
 from segmentation_core.statistics.regions import Regions, assessed_regions, overlapping
 from segmentation_core.statistics.tally import Row, Tally
+from segmentation_core.statistics.uncertainty import Terms, as_dicts, uncertainties
 from segmentation_core.survey.outlines import stored_assessed, stored_elements
 from segmentation_core.survey.rejections import KeptShares
 from segmentation_core.survey.schema import DEFECT_LAYERS
@@ -27,6 +30,7 @@ __all__ = [
     "COUNTED",
     "Sighting",
     "SurveyFigures",
+    "budget_of_survey",
     "grounds_of",
     "is_stale",
     "recompute",
@@ -49,11 +53,14 @@ class SurveyFigures:
         ``elem_id`` and every quantity, for elements with an assessed area.
     totals : dict
         Every quantity over them.
+    uncertainty : dict
+        Of ``elements`` (list) and ``totals``: code to u95 and its terms; and their ``budget``.
     notes : tuple of str
     """
 
     elements: list[dict[str, Any]]
     totals: Row
+    uncertainty: dict[str, Any]
     notes: tuple[str, ...]
 
 
@@ -79,12 +86,20 @@ def recompute(book: Book, surv_id: str) -> SurveyFigures:
     homes = _Homes(book, ids, surv_id)
     for key, ((orth_id, record), region) in enumerate(zip(orthophotos, regions, strict=True)):
         tally_orthophoto(book, Sighting(surv_id, orth_id, key, record), region, tally, homes)
-    rows = tally.rows()
-    _store(book, surv_id, ids, rows, tally.feature_counts())
+    rows, totals = tally.rows(), tally.totals()
+    budget, budget_notes = budget_of_survey([record for _, record in orthophotos])
+    uncertain = [uncertainties(row, budget) for row in rows]
+    _store(book, surv_id, ids, rows, uncertain, tally.feature_counts())
+    notes += budget_notes
     if outlines is not None:
         notes += overlapping(ids, outlines)
     elements = [{"elem_id": name, **row} for name, row in zip(ids, rows, strict=True)]
-    return SurveyFigures(elements, tally.totals(), tuple(notes))
+    uncertainty = {
+        "elements": [as_dicts(found) for found in uncertain],
+        "totals": as_dicts(uncertainties(totals, budget)),
+        "budget": asdict(budget),
+    }
+    return SurveyFigures(elements, totals, uncertainty, tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -106,6 +121,13 @@ class Sighting:
     number: int
     record: OrthophotoRecord
     moved: Moved | None = None
+
+
+def budget_of_survey(records: Sequence[OrthophotoRecord]) -> tuple[Budget, list[str]]:
+    """Return what a survey's uncertainty is made of, the worst orthophoto counting, and notes."""
+    runs = [record.run or {} for record in records]
+    scales = [run.get("scale_percent") for run in runs]
+    return budget_of(runs, [record.gsd_mm for record in records], scales)
 
 
 def tally_orthophoto(
@@ -198,11 +220,18 @@ def _share_area(a: Any, b: Any) -> bool:
 
 
 def _store(
-    book: Book, surv_id: str, ids: tuple[str, ...], rows: list[Row], counts: dict[str, NDArray[np.int64]]
+    book: Book,
+    surv_id: str,
+    ids: tuple[str, ...],
+    rows: list[Row],
+    uncertain: list[dict[str, Terms]],
+    counts: dict[str, NDArray[np.int64]],
 ) -> None:
+    unknown = Terms(None, None, None)
     book.connection.executemany(
-        "INSERT INTO element_stats (elem_id, surv_id, stat, value, unit, n, method_v, stale) "
-        "VALUES (?,?,?,?,?,?,?,0)",
+        "INSERT INTO element_stats "
+        "(elem_id, surv_id, stat, value, unit, u95, u_vec, u_scale, u_model, n, method_v, stale) "
+        "VALUES (?,?,?,?,?,?,?,?,?,?,?,0)",
         [
             (
                 name,
@@ -210,6 +239,10 @@ def _store(
                 q.code,
                 row[q.code],
                 q.unit,
+                (terms := uncertain[i].get(q.code, unknown)).u95,
+                terms.u_vec,
+                terms.u_scale,
+                terms.u_model,
                 int(counts[q.counted_in][i]) if q.counted_in else None,
                 METHOD_VERSION,
             )

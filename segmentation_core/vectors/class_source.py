@@ -35,6 +35,8 @@ __all__ = ["ClassReader", "ClassSource", "ClassWindow", "open_class_source"]
 
 _NODATA = 255
 _DEFAULT_THRESHOLD = 0.5
+_RASTERS = ("probability.tif", "classes.tif")
+"""What `segment` writes beside its record, the better one first."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,15 @@ class ClassSource:
         Class code to the probability from which it counts; empty for class rasters.
     valid_mask_of : Orthophoto or None
         Its invalid pixels count as nodata.
+    model : dict or None
+        The model that made the raster, as the record beside it says; None where there is none.
     """
 
     path: Path
     grid: Grid
     thresholds: dict[str, float]
     valid_mask_of: Orthophoto | None
+    model: dict[str, Any] | None = None
 
     @property
     def has_probabilities(self) -> bool:
@@ -227,14 +232,15 @@ def open_class_source(
             path=path,
             remedy="Leave thresholds out",
         )
-    chosen = _thresholds(path, thresholds) if is_probability else {}
-    return ClassSource(path, grid, chosen, valid_mask_of)
+    model = _recorded_model(path) if is_probability or path.name in _RASTERS else None
+    chosen = _thresholds(model, thresholds) if is_probability else {}
+    return ClassSource(path, grid, chosen, valid_mask_of, model)
 
 
 def _raster_in(source: Path) -> Path:
     if not source.is_dir():
         return source
-    for name in ("probability.tif", "classes.tif"):
+    for name in _RASTERS:
         if (source / name).is_file():
             return source / name
     raise RasterError(
@@ -284,10 +290,11 @@ def _placed(affine: Affine, col: float, row: float) -> tuple[float, float]:
     return affine.a * col + affine.b * row + affine.c, affine.d * col + affine.e * row + affine.f
 
 
-def _thresholds(path: Path, given: Mapping[str, float] | None) -> dict[str, float]:
+def _thresholds(model: Mapping[str, Any] | None, given: Mapping[str, float] | None) -> dict[str, float]:
     codes = load_vocabulary().codes
     chosen = {code: _DEFAULT_THRESHOLD for code in codes}
-    chosen.update(_recorded_thresholds(path.with_name("run.json")))
+    recorded = model["thresholds"] if model else {}
+    chosen.update({code: value for code, value in recorded.items() if code in codes})
     for code, value in (given or {}).items():
         if code not in codes:
             raise ParameterError(f"no class is called {code}", remedy=f"Use {', '.join(codes)}")
@@ -297,15 +304,15 @@ def _thresholds(path: Path, given: Mapping[str, float] | None) -> dict[str, floa
     return {code: chosen[code] for code in codes}
 
 
-def _recorded_thresholds(run_record: Path) -> dict[str, float]:
-    """Return the model's thresholds from the record beside the raster; none if there is no record."""
+def _recorded_model(path: Path) -> dict[str, Any] | None:
+    """Return the model that the record beside a raster of `segment` names; None without a record."""
+    run_record = path.with_name("run.json")
     if not run_record.is_file():
-        return {}
+        return None
     try:
-        model = json.loads(run_record.read_text(encoding="utf-8"))["model"]
-        recorded = {code: float(value) for code, value in model["thresholds"].items()}
+        model: dict[str, Any] = json.loads(run_record.read_text(encoding="utf-8"))["model"]
+        return {**model, "thresholds": {code: float(value) for code, value in model["thresholds"].items()}}
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise RasterError(
             "the run record cannot be read", path=run_record, remedy="Run segment again, or remove it"
         ) from exc
-    return {code: value for code, value in recorded.items() if code in load_vocabulary().codes}

@@ -20,7 +20,7 @@ from segmentation_core.vectors.settings import LATTICE_PX, VectorSettings
 from segmentation_core.vectors.stitching import Tables
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["Features", "Place", "crack_features", "loss_features", "valid_features"]
+__all__ = ["Features", "Place", "crack_features", "feature_uids", "loss_features", "valid_features"]
 
 _NAMESPACE = uuid.UUID("7b0d2c1e-9a54-5f0e-8f0a-5f3f2f6f8a11").bytes
 _RESOLUTION_LIMIT_PX = 2.0
@@ -61,7 +61,7 @@ def loss_features(tables: Tables, place: Place) -> Features:
     geometry = shapely.to_wkb(shapes)
     layer = {
         "geometry": geometry,
-        "uid": _uids("loss_polygon", geometry),
+        "uid": feature_uids("loss_polygon", geometry),
         "class_cd": _repeated(load_vocabulary().polygon_class.code, pieces.size),
         "area_m2": pieces["area_px"] * place.grid.pixel_area_m2,
         "conf": _confidence(pieces["sum"], pieces["area_px"], place),
@@ -123,7 +123,7 @@ def _crack_areas(tables: Tables, place: Place) -> dict[str, NDArray[Any]]:
     )
     return {
         "geometry": geometry,
-        "uid": _uids("crack_area", geometry),
+        "uid": feature_uids("crack_area", geometry),
         "class_cd": _repeated(load_vocabulary().line_class.code, starts.size),
         "area_m2": areas * place.grid.pixel_area_m2,
         "conf": _confidence(sums, areas, place),
@@ -135,7 +135,7 @@ def _line_layer(lines: CrackLines, place: Place) -> dict[str, NDArray[Any]]:
     widths_m = lines.areas_px * place.grid.pixel_area_m2 / lines.lengths_m
     return {
         "geometry": lines.wkb,
-        "uid": _uids("crack_line", lines.wkb),
+        "uid": feature_uids("crack_line", lines.wkb),
         "class_cd": _repeated(load_vocabulary().line_class.code, lines.wkb.size),
         "len_m": lines.lengths_m,
         "wid_m": widths_m,
@@ -151,7 +151,7 @@ def _node_layer(lines: CrackLines) -> dict[str, NDArray[Any]]:
     nodes = lines.nodes
     return {
         "geometry": nodes.wkb,
-        "uid": _uids("crack_node", nodes.wkb),
+        "uid": feature_uids("crack_node", nodes.wkb),
         "class_cd": _repeated(load_vocabulary().line_class.code, nodes.wkb.size),
         "node_id": nodes.ids,
         "kind": nodes.kinds,
@@ -217,7 +217,7 @@ def _repeated(text: str, count: int) -> NDArray[Any]:
     return np.full(count, text, object)
 
 
-def _uids(layer: str, wkb: NDArray[Any]) -> NDArray[Any]:
+def feature_uids(layer: str, wkb: NDArray[Any]) -> NDArray[Any]:
     """Return names that the same geometry in the same layer always gets (UUID version 5)."""
     prefix = hashlib.sha1(_NAMESPACE + layer.encode(), usedforsecurity=False)
     uids = np.empty(wkb.size, object)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from segmentation_core.errors import DiskFullError, VectorError
 
-__all__ = ["LAYERS", "VectorWriter"]
+__all__ = ["LAYERS", "VectorWriter", "is_vector_file"]
 
 _TEXT, _REAL, _WHOLE, _FLAG = np.dtype(object), np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.int32)
 
@@ -89,7 +89,7 @@ class VectorWriter:
             raise VectorError("no such folder", path=self._path.parent, remedy="Make it, or write elsewhere")
         if self._path.suffix.lower() != ".gpkg":
             raise VectorError("a file of vectors ends in .gpkg", path=self._path, remedy="Rename it")
-        if self._path.exists() and not _is_ours(self._path):
+        if self._path.exists() and not is_vector_file(self._path):
             raise VectorError(
                 "the file is there and holds something other than vectors of vectorise; it is left alone",
                 path=self._path,
@@ -179,7 +179,7 @@ class VectorWriter:
         )
 
 
-def _is_ours(path: Path) -> bool:
+def is_vector_file(path: Path) -> bool:
     """Say whether a file was written by `VectorWriter`: it has our layers and the ``run`` table."""
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:

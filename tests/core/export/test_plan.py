@@ -54,7 +54,7 @@ def test_every_element_has_its_sheet_in_chinese(rich_book, tmp_path, run_program
             "2024-05-01",
             "南立面.tif",
             "10 mm",
-            "本次调查未计算",
+            "95% 置信区间，见各数值",
         ):
             assert word in text, word
     assert "未发现病害" in texts[3]

@@ -112,7 +112,8 @@ def test_the_table_opens_in_a_spreadsheet(tmp_path, beam, write_layer, beam_crs)
     raw = (tmp_path / "new" / "s.csv").read_bytes()
     assert raw.startswith(b"\xef\xbb\xbf")
     rows = list(csv.DictReader(raw.decode("utf-8-sig").splitlines()))
-    assert list(rows[0]) == ["elem_id", *(q.code for q in QUANTITIES)]
+    codes = [q.code for q in QUANTITIES]
+    assert list(rows[0]) == ["elem_id", *codes, *(f"{code}_u95" for code in codes)]
     assert [row["elem_id"] for row in rows] == ["'=1+1", "梁"]
     assert float(rows[0]["crack_m"]) == pytest.approx(7.45)
 

@@ -22,6 +22,7 @@ def old_book(enter_beam, book):
         for table, columns in {
             "change_line": "grow_m wider_m uid_a uid_b is_sure t_start t_end",
             "change_polygon": "uid_a uid_b is_sure t_start t_end",
+            "element_stats": "u_vec u_scale u_model",
         }.items():
             for column in columns.split():
                 connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
@@ -46,8 +47,10 @@ def test_it_is_upgraded_and_a_copy_kept(old_book, sql):
     assert [p.name for p in copies] == [f"{old_book.stem}.version-1.backup-1.gpkg"]
     assert _dump(copies[0]) == before
     after = _dump(old_book)
-    for table in ("crack_line", "loss_polygon", "element_stats", "survey", "edit_log"):
+    for table in ("crack_line", "loss_polygon", "survey", "edit_log"):
         assert after[table] == before[table]
+    assert [row[:5] for row in after["element_stats"]] == [row[:5] for row in before["element_stats"]]
+    assert sql("SELECT DISTINCT u_vec, u_model FROM element_stats") == [(None, None)]
     assert sql("SELECT value FROM book_info WHERE key = 'schema_version'") == [(str(SCHEMA_VERSION),)]
     assert sql("SELECT styleQML FROM layer_styles WHERE f_table_name = 'crack_line'") == [("mine",)]
 
@@ -56,6 +59,8 @@ def test_an_upgraded_book_takes_a_survey_and_notices_edits(old_book, enter_beam,
     enter_beam(name="later", date="2027-05-01")
     sql("UPDATE crack_line SET status = 'verified' WHERE fid = 1")
     assert sql("SELECT count(*) FROM edit_log")[0][0] > 0
+    assert sql("SELECT count(*) FROM element_stats WHERE u_scale > 0")[0][0] > 0
+    assert sql("PRAGMA integrity_check") == [("ok",)]
 
 
 def test_an_earlier_copy_is_not_replaced(old_book):
