@@ -17,6 +17,7 @@ import typer
 
 from segmentation_core import __version__
 from segmentation_core.cli_book import book_app
+from segmentation_core.cli_compare import compare
 from segmentation_core.cli_model import model_app
 from segmentation_core.cli_options import Device, DeviceOption, Gsd, GsdU, Json, ModelOption, WorkingGsd
 from segmentation_core.cli_plugin import plugin_app
@@ -225,6 +226,9 @@ def measure(
     print_notes(result)
     print_statistics(f"Elements of {vectors.name}", result)
     typer.echo(f"Table: {out}")
+
+
+app.command()(compare)
 
 
 @app.command()

@@ -12,7 +12,15 @@ from typing import Any
 
 from segmentation_core.progress import Progress, rate, told_in_lines
 
-__all__ = ["print_demo", "print_json", "print_notes", "print_statistics", "print_table", "progress_shown"]
+__all__ = [
+    "number",
+    "print_demo",
+    "print_json",
+    "print_notes",
+    "print_statistics",
+    "print_table",
+    "progress_shown",
+]
 
 
 @contextmanager
@@ -91,7 +99,7 @@ def print_notes(result: Mapping[str, Any]) -> None:
         sys.stderr.write(f"Note: {note}\n")
 
 
-def _number(value: float | None, significant: int = 4) -> str:
+def number(value: float | None, significant: int = 4) -> str:
     """Write a figure with four significant digits, and all digits before the point."""
     if value is None:
         return "-"
@@ -115,9 +123,9 @@ _COLUMNS: tuple[tuple[str, str, float], ...] = (
 def _with_u95(row: Mapping[str, Any], terms: Mapping[str, Any], code: str, factor: float) -> str:
     """Write a figure, and behind a count or measure the half width of its 95 % interval, to two digits."""
     value = row[code]
-    text = f"{value:,}" if isinstance(value, int) else _number(None if value is None else value * factor)
+    text = f"{value:,}" if isinstance(value, int) else number(None if value is None else value * factor)
     u95 = terms.get(code, {}).get("u95")
-    return text if not u95 else f"{text} ±{_number(float(f'{u95 * factor:.2g}'), 2)}"
+    return text if not u95 else f"{text} ±{number(float(f'{u95 * factor:.2g}'), 2)}"
 
 
 def print_statistics(title: str, result: Mapping[str, Any]) -> None:
@@ -142,8 +150,8 @@ def print_demo(result: Mapping[str, Any]) -> None:
         row = {"element": str(element["elem_id"])}
         for column in columns:
             title, factor = scale[column]
-            row[f"{title} found"] = _number(element[f"found_{column}"] * factor)
-            row[f"{title} true"] = _number(element[f"true_{column}"] * factor)
+            row[f"{title} found"] = number(element[f"found_{column}"] * factor)
+            row[f"{title} true"] = number(element[f"true_{column}"] * factor)
         rows.append(row)
     print_table("Found against true", list(rows[0]), rows)
     for name, score in result["scores"].items():

@@ -49,6 +49,7 @@ VERBS: dict[str, str] = {
     "segment": "segment:segment",
     "vectorise": "vectorise:vectorise",
     "measure": "measure:measure",
+    "compare": "compare:compare",
     "export": "export:export",
     "doctor": "doctor:doctor",
     "model_list": "model:model_list",

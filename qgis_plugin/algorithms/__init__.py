@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .compare import CompareAlgorithm
 from .doctor import DoctorAlgorithm
 from .export import ExportAlgorithm
 from .measure import MeasureAlgorithm
@@ -16,6 +17,7 @@ ALGORITHMS = (
     SegmentAlgorithm,
     VectoriseAlgorithm,
     MeasureAlgorithm,
+    CompareAlgorithm,
     ExportAlgorithm,
     DoctorAlgorithm,
 )

@@ -87,6 +87,7 @@ def _stage_name(stage: str) -> str:
         "vectorise": tr("Drawing lines and polygons"),
         "writing the survey book": tr("Writing the survey book"),
         "survey": tr("Checking the inputs"),
+        "register": tr("Laying one orthophoto on the other"),
     }
     return names.get(stage, stage)
 

@@ -48,6 +48,9 @@ def _columns() -> list[_Column]:
         _Column(tr("P21 m/m2"), "p21_m_per_m2", 1.0, 1),
         _Column(tr("Width mm"), "width_mean_mm", 1.0, 2),
         _Column(tr("Assessed m2"), "assessed_m2", 1.0, 3),
+        _Column(tr("Cracks: change m"), "change_crack_m", 1.0, 2),
+        _Column(tr("Loss: change cm2"), "change_loss_m2", 1e4, 1),
+        _Column(tr("Verdict"), "change_verdict"),
     ]
 
 
@@ -90,7 +93,10 @@ class ElementsModel(QAbstractTableModel):
         value = self._rows[index.row()].get(column.stat)
         if value is None:
             return "-"
-        return value if column.stat == "elem_id" else f"{value * column.factor:,.{column.decimals}f}"
+        if isinstance(value, str):
+            return tr(value) if column.stat == "change_verdict" else value
+        sign = "+" if column.stat.startswith("change_") else ""
+        return f"{value * column.factor:{sign},.{column.decimals}f}"
 
     def sort(self, column: int, order: Any = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column; what has no value comes last."""

@@ -56,7 +56,7 @@ class SurveysPage(QWidget):
         self._make_queue_list()
         column = QVBoxLayout(self)
         column.addWidget(self.table, 2)
-        column.addLayout(row(self.load_button, self.remove_button))
+        column.addLayout(row(self.load_button, self.compare_button, self.remove_button))
         column.addWidget(self._form)
         column.addWidget(self.progress)
         column.addWidget(self.runs, 1)
@@ -68,6 +68,8 @@ class SurveysPage(QWidget):
         self.table.itemDoubleClicked.connect(lambda *_: self.load_selected())
         self.load_button = button("craquelureLoad", tr("Load layers"), self.load_selected)
         self.remove_button = button("craquelureRemove", tr("Remove survey…"), self._ask_to_remove)
+        self.compare_button = button("craquelureCompare", tr("Compare…"), self.open_compare)
+        self.compare_button.setToolTip(tr("What changed since the survey before the selected one."))
 
     def _make_form(self) -> None:
         self.ortho = QgsMapLayerComboBox()
@@ -248,6 +250,21 @@ class SurveysPage(QWidget):
             ),
             Qgis.MessageLevel.Success,
         )
+
+    def open_compare(self) -> None:
+        """Open the dialog of ``compare``, for the selected survey and the one before it."""
+        import processing
+
+        known = surveys(self._panel.book) if self._panel.book else []
+        if len(known) < 2:
+            self._panel.tell(tr("To compare takes two surveys in this book."))
+            return
+        chosen = self.selected_survey()
+        at = next((n for n, s in enumerate(known) if chosen and s.surv_id == chosen[0]), len(known) - 1)
+        before, after = known[max(at, 1) - 1], known[max(at, 1)]
+        parameters = {"BOOK": self._panel.book, "SURVEY_A": before.name, "SURVEY_B": after.name}
+        processing.execAlgorithmDialog("craquelure:compare", parameters)
+        self._panel.refresh()
 
     def _note_closed(self) -> None:
         self._project_closed = True

@@ -131,6 +131,9 @@ def _orthophoto(folder: Path, row: tuple[Any, ...]) -> OrthophotoRow:
 def element_rows(book: str | Path, surv_id: str) -> tuple[list[dict[str, Any]], bool]:
     """Return the statistics of a survey, one dict per element, and whether edits made them stale.
 
+    Where the survey was compared with an earlier one, a row also holds ``change_crack_m``, ``change_loss_m2``
+    and ``change_verdict`` against the last of these, if nothing was edited since.
+
     Raises
     ------
     BookFault
@@ -140,7 +143,35 @@ def element_rows(book: str | Path, surv_id: str) -> tuple[list[dict[str, Any]], 
             "SELECT elem_id, stat, value, stale FROM element_stats WHERE surv_id = ? ORDER BY rowid",
             (surv_id,),
         ).fetchall()
+        changes = _changes(connection, surv_id)
     rows: dict[str, dict[str, Any]] = {}
     for elem_id, stat, value, _ in found:
         rows.setdefault(elem_id, {"elem_id": elem_id})[stat] = value
+    for elem_id, stat, diff, verdict in changes:
+        if elem_id in rows:
+            rows[elem_id][f"change_{stat}"] = diff
+            graver = max((rows[elem_id].get("change_verdict", ""), verdict), key=_GRAVITY.index)
+            rows[elem_id]["change_verdict"] = graver
     return list(rows.values()), any(row[3] for row in found)
+
+
+_GRAVITY = ("", "no change that can be shown", "better (check!)", "worse")
+
+
+def _changes(connection: sqlite3.Connection, surv_id: str) -> list[tuple[Any, ...]]:
+    """Return element, statistic, difference and verdict against the last survey before that was compared."""
+    has_changes = "SELECT 1 FROM sqlite_master WHERE name = 'change_stats'"
+    if connection.execute(has_changes).fetchone() is None:  # a book of an older version
+        return []
+    pair = connection.execute(
+        "SELECT p.pair_id FROM change_pair p JOIN survey s ON s.surv_id = p.surv_a WHERE p.surv_b = ? "
+        "ORDER BY s.date DESC LIMIT 1",
+        (surv_id,),
+    ).fetchone()
+    if pair is None:
+        return []
+    query = (
+        "SELECT elem_id, stat, diff, verdict FROM change_stats WHERE pair_id = ? AND stale = 0 "
+        "AND stat IN ('crack_m', 'loss_m2')"
+    )
+    return [row for row in connection.execute(query, pair) if row[3] in _GRAVITY]

@@ -25,6 +25,7 @@ from .rasters import style_classes, style_probability
 
 __all__ = [
     "LayerPlan",
+    "change_layers",
     "load_later",
     "load_now",
     "raster_layers",
@@ -49,6 +50,8 @@ class LayerPlan:
         Stem of a QML file, ``probability`` or ``classes``; empty for none.
     book, surv_id : str
         Where its provenance stands; empty outside books.
+    is_temporal : bool
+        Its features have the fields ``t_start`` and ``t_end``.
     """
 
     uri: str
@@ -58,6 +61,7 @@ class LayerPlan:
     style: str = ""
     book: str = ""
     surv_id: str = ""
+    is_temporal: bool = False
 
 
 def _defect_titles() -> dict[str, str]:
@@ -76,6 +80,7 @@ def survey_layers(book: str, surv_id: str) -> list[LayerPlan]:
             table,
             book,
             surv_id,
+            is_temporal=True,
         )
         for table, title in _defect_titles().items()
     ]
@@ -83,6 +88,23 @@ def survey_layers(book: str, surv_id: str) -> list[LayerPlan]:
         f"{book}|layername=element", "ogr", tr("Building elements"), "ELEMENT", "element", book
     )
     return [*plans, element]
+
+
+def change_layers(book: str, pair_id: str) -> list[LayerPlan]:
+    """Return the layers of a compared pair of a book, lowest first."""
+    titles = {"change_polygon": tr("Changes of paint loss"), "change_line": tr("Changes of cracks")}
+    return [
+        LayerPlan(
+            f"{book}|layername={table}|subset=\"pair_id\" = '{pair_id}'",
+            "ogr",
+            title,
+            table.upper(),
+            table,
+            book,
+            is_temporal=True,
+        )
+        for table, title in titles.items()
+    ]
 
 
 def vector_layers(path: str) -> list[LayerPlan]:
@@ -153,8 +175,9 @@ def _dress(layer: QgsMapLayer, plan: LayerPlan) -> None:
         _, has_own = layer.loadDefaultStyle() if plan.book else ("", False)
         if not has_own:
             layer.loadNamedStyle(str(_STYLES / f"{plan.style}.qml"))
-    if plan.surv_id:
+    if plan.is_temporal:
         _make_temporal(layer)
+    if plan.surv_id:
         layer.setMetadata(metadata_of_survey(layer, plan.book, plan.surv_id))
 
 

@@ -15,6 +15,7 @@ from segmentation_core.statistics.vectorfile import VectorFile, open_vectors
 from segmentation_core.survey.features import Counts, Target, write_features
 from segmentation_core.survey.figures import SurveyFigures, recompute
 from segmentation_core.survey.outlines import enter_assessed, enter_elements, require_same_outlines
+from segmentation_core.survey.pairs import mark_stale
 from segmentation_core.survey.schema import DEFECT_LAYERS
 from segmentation_core.survey.store import Book, require_crs, writing
 from segmentation_core.survey.surveys import OrthophotoRecord, enter_orthophoto, enter_survey, update_validity
@@ -111,6 +112,7 @@ def enter(path: Path, entry: Entry, progress: Progress) -> Entered:
         target = Target(survey.surv_id, orth_id, scope, record.pixel_side, survey.date)
         counts = write_features(book, target, vectors, progress)
         figures = recompute(book, survey.surv_id)
+        mark_stale(book, survey.surv_id)
         update_validity(book.connection, ["assessed", *(layer.name for layer in DEFECT_LAYERS)])
         run, all_notes = vectors.run, (*notes, *figures.notes)
     return Entered(survey.surv_id, orth_id, is_repeat, counts, figures, run, all_notes)

@@ -24,6 +24,7 @@ _RANDOM_UUID = (
     "lower(hex(randomblob(4))||'-'||hex(randomblob(2))||'-4'||substr(hex(randomblob(2)),2)||'-a'||"
     "substr(hex(randomblob(2)),2)||'-'||hex(randomblob(6)))"
 )
+_PAIRS = "SELECT pair_id FROM change_pair WHERE surv_a = {0}.surv_id OR surv_b = {0}.surv_id"
 
 _DEFECT_TRIGGERS = """
 CREATE TRIGGER edit_{t}_insert AFTER INSERT ON {t} WHEN {by_others} AND NEW.status IS NOT 'rejected'
@@ -33,6 +34,7 @@ BEGIN
   INSERT INTO edit_log (at, layer, uid, elem_id, surv_id, action, new_status)
     SELECT {now}, '{t}', uid, elem_id, surv_id, 'insert', status FROM {t} WHERE fid = NEW.fid;
   UPDATE element_stats SET stale = 1 WHERE NEW.surv_id IS NULL OR surv_id = NEW.surv_id;
+  UPDATE change_stats SET stale = 1 WHERE NEW.surv_id IS NULL OR pair_id IN ({pairs_new});
 END;
 CREATE TRIGGER edit_{t}_update AFTER UPDATE OF {watched} ON {t}
 WHEN {by_others} AND OLD.status IS NOT NULL AND ({changed})
@@ -44,6 +46,8 @@ BEGIN
     SELECT {now}, '{t}', uid, elem_id, surv_id, 'update', OLD.status, status FROM {t} WHERE fid = NEW.fid;
   UPDATE element_stats SET stale = 1
     WHERE NEW.surv_id IS NULL OR surv_id IN (OLD.surv_id, NEW.surv_id);
+  UPDATE change_stats SET stale = 1
+    WHERE NEW.surv_id IS NULL OR pair_id IN ({pairs_old}) OR pair_id IN ({pairs_new});
 END;
 CREATE TRIGGER edit_{t}_delete AFTER DELETE ON {t} WHEN {by_others}
 BEGIN
@@ -53,6 +57,7 @@ BEGIN
     VALUES ({now}, '{t}', OLD.uid, OLD.elem_id, OLD.surv_id, 'delete', OLD.status,
             CASE WHEN OLD.status IS NOT 'rejected' THEN 'rejected' END);
   UPDATE element_stats SET stale = 1 WHERE OLD.surv_id IS NULL OR surv_id = OLD.surv_id;
+  UPDATE change_stats SET stale = 1 WHERE OLD.surv_id IS NULL OR pair_id IN ({pairs_old});
 END;
 """
 
@@ -61,6 +66,7 @@ CREATE TRIGGER edit_element_{action} AFTER {event} ON element WHEN {by_others}
 BEGIN
   INSERT INTO edit_log (at, layer, elem_id, action) VALUES ({now}, 'element', {row}.elem_id, '{action}');
   UPDATE element_stats SET stale = 1;
+  UPDATE change_stats SET stale = 1;
 END;
 """
 
@@ -99,6 +105,8 @@ def _defect_triggers(layer: Layer) -> str:
     return _DEFECT_TRIGGERS.format(
         t=layer.name,
         by_others=_BY_OTHERS,
+        pairs_new=_PAIRS.format("NEW"),
+        pairs_old=_PAIRS.format("OLD"),
         now=_NOW,
         uuid=_RANDOM_UUID,
         auto=UNTOUCHED,

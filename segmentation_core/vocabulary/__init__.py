@@ -123,7 +123,7 @@ def change_kinds(geometry: str) -> tuple[ChangeKind, ...]:
     Examples
     --------
     >>> [kind.code for kind in change_kinds("polygon")]
-    ['stable', 'not_confirmed', 'crack_to_loss', 'gain']
+    ['stable', 'not_confirmed', 'gain']
     """
     text = files(__package__).joinpath("change_kinds.json").read_text(encoding="utf-8")
     return tuple(ChangeKind(**kind) for kind in json.loads(text)["kinds"] if kind["geometry"] == geometry)

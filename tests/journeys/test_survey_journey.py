@@ -22,7 +22,8 @@ ELEMENT_KEYS = {
 }  # fmt: skip
 LAYERS = {
     "element", "survey", "orthophoto", "defect_class", "assessed", "loss_polygon", "crack_area", "crack_line",
-    "crack_node", "island", "element_stats", "change_pair", "change_polygon", "change_line", "edit_log",
+    "crack_node", "island", "element_stats", "change_pair", "change_polygon", "change_line", "change_stats",
+    "edit_log",
 }  # fmt: skip
 
 

@@ -1,0 +1,251 @@
+"""The figures of a comparison: every statistic at both dates, and what became of damage, per element.
+
+A difference has the uncertainty of both values less what they share: the scale, and what the network misses
+and invents when it is the same network. What the registration adds is where the border of an element cuts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from segmentation_core.change.cracks import CrackChange
+from segmentation_core.change.epoch import ChangeSettings
+from segmentation_core.change.losses import LossChange
+from segmentation_core.change.uncertainty import Difference, cut_length_sigma_mm, stretch_sigma, verdict
+from segmentation_core.operations.compare_features import regions_of
+from segmentation_core.statistics.budget import Budget
+from segmentation_core.statistics.quantities import QUANTITIES
+from segmentation_core.statistics.quantity import Quantity
+from segmentation_core.statistics.tally import Row
+from segmentation_core.statistics.uncertainty import Terms, uncertainties
+from segmentation_core.survey.pairs import ChangeFigure
+
+__all__ = ["Dated", "change_figures", "element_summary"]
+
+_DAYS_A_YEAR = 365.2425
+_UNKNOWN = Terms(None, None, None)
+_JUDGED = ("crack_m", "loss_m2")
+"""What an element's verdict goes by."""
+
+_STRETCHED = {"m": 0.5, "m2": 1.0, "m/m2": 0.5}
+"""Share of an area's stretch that a quantity of a unit takes; an element's outline does not stretch with it."""
+
+_WORSE, _SAME, _BETTER = "worse", "no change that can be shown", "better (check!)"
+_OF_CRACKS = {"new": "new_m", "widened": "widened_m", "extended": "extended_m", "connected": "extended_m"}
+
+
+@dataclass(frozen=True)
+class Dated:
+    """One survey's figures.
+
+    Attributes
+    ----------
+    day : str
+        ``YYYY-MM-DD``.
+    rows : sequence of Row
+        One per element.
+    totals : Row
+    budget : Budget
+        What its uncertainty is made of.
+    """
+
+    day: str
+    rows: Sequence[Row]
+    totals: Row
+    budget: Budget
+
+
+def change_figures(
+    elements: Mapping[str, Any], a: Dated, b: Dated, settings: ChangeSettings, *, same_method: bool
+) -> list[ChangeFigure]:
+    """Return every statistic of every element at both dates.
+
+    Parameters
+    ----------
+    elements : mapping of id to (Multi)Polygon
+        mm, in the order of the rows.
+    a, b : Dated
+        The earlier and the later survey, measured on the same ground at the same GSD.
+    settings : ChangeSettings
+    same_method : bool
+        False where the surveys were made by different models or thresholds: nothing is shared then.
+    """
+    years = (date.fromisoformat(b.day) - date.fromisoformat(a.day)).days / _DAYS_A_YEAR
+    figures = []
+    for (name, outline), row_a, row_b in zip(elements.items(), a.rows, b.rows, strict=True):
+        terms = uncertainties(row_a, a.budget), uncertainties(row_b, b.budget)
+        cut_m = cut_length_sigma_mm(int(row_b["node_e_count"] or 0), settings.sigma_mm) / 1e3
+        stretch = stretch_sigma(settings.sigma_mm, outline)
+        for quantity in QUANTITIES:
+            code = quantity.code
+            pair = terms[0].get(code, _UNKNOWN), terms[1].get(code, _UNKNOWN)
+            figures.append(
+                _figure(
+                    (name, code, quantity.unit),
+                    (row_a[code], row_b[code]),
+                    pair,
+                    years,
+                    _added(quantity, cut_m, stretch, row_b),
+                    same_method=same_method,
+                )
+            )
+    return figures
+
+
+def _added(quantity: Quantity, cut_m: float, stretch: float, row: Row) -> float:
+    """Return what the registration adds to the difference of a statistic: cut ends, and its stretch.
+
+    Parameters
+    ----------
+    quantity : Quantity
+    cut_m : float
+        What the element's border cuts from cracks, in and out.
+    stretch : float
+        Of areas, relative.
+    row : Row
+        Of the later survey.
+    """
+    value = abs(float(row[quantity.code] or 0.0))
+    stretched = _STRETCHED.get(quantity.unit, 0.0) * stretch * value
+    if quantity.code == "crack_m":
+        return math.hypot(cut_m, stretched)
+    if quantity.code == "p21_m_per_m2":
+        return math.hypot(cut_m / float(row["assessed_m2"] or math.inf), stretched)
+    return stretched
+
+
+def _figure(
+    whose: tuple[str, str, str],
+    values: tuple[float | int | None, float | int | None],
+    terms: tuple[Terms, Terms],
+    years: float,
+    registration: float,
+    *,
+    same_method: bool,
+) -> ChangeFigure:
+    value_a, value_b = values
+    if value_a is None or value_b is None:
+        return ChangeFigure(*whose, value_a, value_b, *(None,) * 5, {}, None, "")
+    a, b = float(value_a), float(value_b)
+    is_known = all(t.u_vec is not None for t in terms)
+    shared = _relative(b, terms[1].u_model) if same_method else 0.0
+    difference = Difference(
+        a,
+        b,
+        scale_relative=_relative(b, terms[1].u_scale),
+        vectoriser_a=terms[0].u_vec or 0.0,
+        vectoriser_b=terms[1].u_vec or 0.0,
+        model_a=shared * abs(b - a) if same_method else terms[0].u_model or 0.0,
+        model_b=0.0 if same_method else terms[1].u_model or 0.0,
+        registration=registration,
+    )
+    diff = difference.difference
+    return ChangeFigure(
+        *whose,
+        a,
+        b,
+        diff,
+        diff / years if years else None,
+        terms[0].u95,
+        terms[1].u95,
+        difference.u95 if is_known else None,
+        {
+            "scale": difference.scale,
+            "vectoriser_a": difference.vectoriser_a,
+            "vectoriser_b": difference.vectoriser_b,
+            "model": math.hypot(difference.model_a, difference.model_b),
+            "registration": difference.registration,
+        },
+        difference.u95 if is_known else None,
+        verdict(diff, difference.u95) if is_known else "",
+    )
+
+
+def _relative(value: float, term: float | None) -> float:
+    return 0.0 if term is None or value == 0 else term / abs(value)
+
+
+def element_summary(
+    elements: Mapping[str, Any], cracks: CrackChange, losses: LossChange, figures: Sequence[ChangeFigure]
+) -> dict[str, Any]:
+    """Return ``elements`` and ``totals`` of the JSON: lengths in m, areas in m2, differences, verdicts.
+
+    Parameters
+    ----------
+    elements : mapping of id to (Multi)Polygon
+        mm.
+    cracks, losses
+        What was found.
+    figures : sequence of ChangeFigure
+    """
+    lengths = _crack_lengths(elements, cracks)
+    areas = _loss_areas(elements, losses)
+    refused = {refusal.element for refusal in cracks.refusals}
+    rows = []
+    for index, name in enumerate(elements):
+        own = {f.stat: f for f in figures if f.elem_id == name}
+        rows.append(
+            {
+                "elem_id": name,
+                "cracks": {code: values[index] for code, values in lengths.items()},
+                "losses": {code: values[index] for code, values in areas.items()},
+                "difference": {
+                    code: {"value": own[code].diff, "u95": own[code].u95_diff, "per_year": own[code].per_year}
+                    for code in _JUDGED
+                },
+                "cracks_compared": name not in refused,
+                "verdict": _element_verdict([own[code].verdict for code in _JUDGED]),
+            }
+        )
+    totals = {
+        "cracks": {code: float(np.sum(values)) for code, values in lengths.items()},
+        "losses": {code: float(np.sum(values)) for code, values in areas.items()},
+        "verdict": _element_verdict([str(row["verdict"]) for row in rows]),
+    }
+    return {"elements": rows, "totals": totals}
+
+
+def _element_verdict(verdicts: Sequence[str]) -> str:
+    """Return the gravest: damage that grew outweighs damage that seems to have gone."""
+    return next((grave for grave in (_WORSE, _BETTER) if grave in verdicts), _SAME)
+
+
+def _crack_lengths(elements: Mapping[str, Any], cracks: CrackChange) -> dict[str, list[float]]:
+    pieces = cracks.pieces
+    parts = regions_of(elements).lengths_of(pieces.lines)
+    found = {name: np.zeros(len(elements)) for name in ("stable_m", *dict.fromkeys(_OF_CRACKS.values()))}
+    found |= {name: np.zeros(len(elements)) for name in ("not_seen_m", "to_loss_m", "not_compared_m")}
+    names = np.array(
+        [
+            _name_of(side, kind)
+            for side, kind in zip(pieces.sides.tolist(), pieces.kinds.tolist(), strict=True)
+        ],
+        dtype=object,
+    )
+    for name, sums in found.items():
+        chosen = names[parts.features] == name
+        np.add.at(sums, parts.regions[chosen], parts.amounts[chosen] / 1e3)
+    return {name: sums.tolist() for name, sums in found.items()}
+
+
+def _name_of(side: str, kind: str) -> str:
+    if side == "a":
+        return {"not_seen": "not_seen_m", "crack_to_loss": "to_loss_m"}.get(kind, "")
+    return {"stable": "stable_m", "refused": "not_compared_m", **_OF_CRACKS}.get(kind, "")
+
+
+def _loss_areas(elements: Mapping[str, Any], losses: LossChange) -> dict[str, list[float]]:
+    pieces = losses.pieces
+    parts = regions_of(elements).areas_of(pieces.polygons)
+    found = {}
+    for kind in ("stable", "gain", "not_confirmed"):
+        chosen = pieces.kinds[parts.features] == kind
+        sums = np.bincount(parts.regions[chosen], parts.amounts[chosen] / 1e6, minlength=len(elements))
+        found[f"{kind}_m2"] = sums.tolist()
+    return found

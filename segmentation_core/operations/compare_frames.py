@@ -1,0 +1,229 @@
+"""Two surveys in one frame: registered orthophotos, and the finer survey brought to the coarser one's GSD."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+
+from segmentation_core.change.registration import Registration, register
+from segmentation_core.errors import ParameterError, RegistrationError
+from segmentation_core.inference.coarser import average_probabilities
+from segmentation_core.operations.compare_inputs import Orthophotos
+from segmentation_core.operations.vectorise import vectorise
+from segmentation_core.progress import Progress
+from segmentation_core.raster.checksum import file_sha256
+from segmentation_core.raster.orthophoto import Orthophoto, open_orthophoto
+from segmentation_core.statistics.vectorfile import open_vectors
+from segmentation_core.survey.features import Target, write_features
+from segmentation_core.survey.store import writing
+from segmentation_core.survey.surveys import OrthophotoRecord, Survey
+from segmentation_core.vectors.class_source import ClassSource, open_class_source
+
+__all__ = ["Registered", "at_one_gsd", "missing_orthophotos", "register_surveys"]
+
+_SAME_GSD = 0.005
+_PROBABILITY = "probability.tif"
+
+Move = Callable[[NDArray[np.object_]], NDArray[np.object_]]
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One orthophoto of the later survey on one of the earlier survey."""
+
+    orth_a: str
+    orth_b: str
+    record_a: OrthophotoRecord
+    record_b: OrthophotoRecord
+    registration: Registration
+
+    @property
+    def moved(self) -> Move:
+        """Bring geometries from B's map coordinates to A's."""
+        from_map, to_map = ~Affine(*self.record_b.transform), Affine(*self.record_a.transform)
+
+        def points(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+            placed: NDArray[np.float64] = _apply(to_map, self.registration.to_a(_apply(from_map, xy)))
+            return placed
+
+        return lambda geometries: np.asarray(shapely.transform(geometries, points), dtype=object)
+
+    @property
+    def sigma_mm(self) -> tuple[float, float]:
+        """Standard error per axis, mm."""
+        gsd_mm = self.record_a.gsd_mm
+        return self.registration.sigma_x_px * gsd_mm, self.registration.sigma_y_px * gsd_mm
+
+
+def missing_orthophotos(orthophotos: Orthophotos) -> list[str]:
+    """Return why orthophotos cannot be registered: files that are gone or were changed since."""
+    found = []
+    for _, record in orthophotos:
+        path = Path(record.path)
+        if not path.is_file():
+            found.append(f"{path} is not there any more")
+        elif file_sha256(path) != record.sha256:
+            found.append(f"{path} was changed since the survey")
+    return found
+
+
+def register_surveys(before: Orthophotos, after: Orthophotos, progress: Progress) -> list[Registered]:
+    """Register every orthophoto of the later survey on the one of the earlier survey that it shows most of.
+
+    Raises
+    ------
+    RegistrationError
+        See `segmentation_core.change.registration.register`; or nothing says which pictures belong together.
+    """
+    return [
+        Registered(orth_a, orth_b, record_a, record_b, _registered(record_a, record_b, progress))
+        for (orth_a, record_a), (orth_b, record_b) in _matched(before, after)
+    ]
+
+
+def at_one_gsd(
+    book: Path,
+    survey: Survey,
+    orthophotos: Orthophotos,
+    gsd_mm: float,
+    work: Path,
+    progress: Progress,
+) -> tuple[Path | None, list[str]]:
+    """Vectorise the finer orthophotos of a survey again at a coarser GSD, in a copy of the book.
+
+    What a person touched stays as it is. The book itself is not changed.
+
+    Parameters
+    ----------
+    book : Path
+    survey : Survey
+    orthophotos : list
+        All of the survey.
+    gsd_mm : float
+        Of the coarser survey.
+    work : Path
+        Folder for what is temporary.
+
+    Returns
+    -------
+    Path or None
+        The copy; None where there is nothing to do.
+    list of str
+        Notes.
+    """
+    finer = [(o, r) for o, r in orthophotos if r.gsd_mm < gsd_mm * (1 - _SAME_GSD)]
+    kept = [(o, r) for o, r in finer if r.rasters and (Path(r.rasters) / _PROBABILITY).is_file()]
+    notes = [
+        f"{Path(record.path).name} has {record.gsd_mm:.4g} mm per pixel against {gsd_mm:.4g} mm, and no "
+        "probabilities were kept to average: the finer survey shows hairlines that the other cannot"
+        for orth_id, record in finer
+        if (orth_id, record) not in kept
+    ]
+    if not kept:
+        return None, notes
+    copy = work / "coarser.gpkg"
+    with (
+        closing(sqlite3.connect(f"{book.resolve().as_uri()}?mode=ro", uri=True)) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+    for orth_id, record in kept:
+        folder = work / orth_id
+        folder.mkdir()
+        vectors = folder / "vectors.gpkg"
+        coarse = _coarser_vectors(record, gsd_mm, folder, vectors, progress)
+        with open_vectors(vectors) as found, writing(copy) as opened:
+            scope = f"{survey.uid}/{record.sha256}/{gsd_mm}"
+            pixel_side = abs(coarse.determinant) ** 0.5
+            write_features(
+                opened, Target(survey.surv_id, orth_id, scope, pixel_side, survey.date), found, progress
+            )
+            opened.connection.execute("UPDATE orthophoto SET gsd_mm = ? WHERE orth_id = ?", (gsd_mm, orth_id))
+        notes.append(
+            f"{Path(record.path).name} was averaged from {record.gsd_mm:.4g} to {gsd_mm:.4g} mm per pixel "
+            "and vectorised again for this comparison"
+        )
+    return copy, notes
+
+
+def _coarser_vectors(
+    record: OrthophotoRecord, gsd_mm: float, folder: Path, out: Path, progress: Progress
+) -> Affine:
+    kept = Path(str(record.rasters)) / _PROBABILITY
+    thresholds = ((record.run or {}).get("vectorise") or {}).get("thresholds")
+    with _opened(record) as photo:
+        source = open_class_source(kept, thresholds=thresholds, valid_mask_of=photo)
+        averaged = folder / _PROBABILITY
+        coarse = average_probabilities(kept, source.grid, gsd_mm, averaged)
+    picture_gsd_mm = None if record.is_georeferenced else 1e3 * record.metres_per_unit
+    vectorise(averaged, out, thresholds=source.thresholds, gsd_mm=picture_gsd_mm, progress=progress)
+    return coarse.affine
+
+
+def _registered(a: OrthophotoRecord, b: OrthophotoRecord, progress: Progress) -> Registration:
+    with ExitStack() as stack:
+        photo_a, photo_b = (stack.enter_context(_opened(record)) for record in (a, b))
+        return register(
+            photo_a,
+            photo_b,
+            defects_a=_defects(a, photo_a),
+            defects_b=_defects(b, photo_b),
+            progress=progress,
+        )
+
+
+def _opened(record: OrthophotoRecord) -> Orthophoto:
+    unit_gsd_mm = None if record.is_georeferenced else 1e3 * record.metres_per_unit
+    return open_orthophoto(record.path, gsd_mm=unit_gsd_mm, working_gsd_mm=record.gsd_mm)
+
+
+def _defects(record: OrthophotoRecord, photo: Orthophoto) -> ClassSource | None:
+    """Return the damage on an orthophoto, so that what changed does not pull at the registration."""
+    if not record.rasters or not (Path(record.rasters) / _PROBABILITY).is_file():
+        return None
+    thresholds = ((record.run or {}).get("vectorise") or {}).get("thresholds")
+    return open_class_source(Path(record.rasters) / _PROBABILITY, thresholds=thresholds, valid_mask_of=photo)
+
+
+def _matched(before: Orthophotos, after: Orthophotos) -> list[tuple[Any, Any]]:
+    if len(before) == 1:
+        return [(before[0], b) for b in after]
+    if not all(record.is_georeferenced for _, record in (*before, *after)):
+        raise ParameterError(
+            f"the surveys have {len(before)} and {len(after)} pictures without georeference: nothing says "
+            "which belong together",
+            remedy="Compare surveys of one picture each, in a book of their own",
+        )
+    outlines = [_outline(record) for _, record in before]
+    pairs = []
+    for b in after:
+        shared = shapely.area(shapely.intersection(outlines, _outline(b[1])))
+        if shared.max() > 0:
+            pairs.append((before[int(np.argmax(shared))], b))
+    if not pairs:
+        raise RegistrationError(
+            "the orthophotos of the two surveys show no common ground",
+            path=after[0][1].path,
+            remedy="Compare surveys of the same element",
+        )
+    return pairs
+
+
+def _outline(record: OrthophotoRecord) -> Any:
+    width, height = record.width_px, record.height_px
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=np.float64)
+    return shapely.Polygon(_apply(Affine(*record.transform), corners))
+
+
+def _apply(affine: Affine, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+    a, b, c, d, e, f = tuple(affine)[:6]
+    return np.column_stack((a * xy[:, 0] + b * xy[:, 1] + c, d * xy[:, 0] + e * xy[:, 1] + f))
