@@ -34,7 +34,7 @@ _JUDGED = ("crack_m", "loss_m2")
 """What an element's verdict goes by."""
 
 _STRETCHED = {"m": 0.5, "m2": 1.0, "m/m2": 0.5}
-"""Share of an area's stretch that a quantity of a unit takes; an element's outline does not stretch with it."""
+"""Share of an area's stretch that a quantity of a unit takes; elements' outlines do not stretch along."""
 
 _WORSE, _SAME, _BETTER = "worse", "no change that can be shown", "better (check!)"
 _OF_CRACKS = {"new": "new_m", "widened": "widened_m", "extended": "extended_m", "connected": "extended_m"}

@@ -129,7 +129,7 @@ def test_layers_of_change_open_in_gdal_and_lie_on_the_first_picture(folder, resu
     assert set(lines["kind"]) >= {"stable", "new", "extended"}
     new = lines[lines["kind"] == "new"]
     x, y = two_dates.ORIGIN
-    ends = np.array([(700, 640), (840, 700)]) * two_dates.GSD_M * (1, -1) + (x, y)
+    ends = np.array([(840, 640), (980, 700)]) * two_dates.GSD_M * (1, -1) + (x, y)
     for end in ends:
         assert new.distance(geopandas.points_from_xy(*end[:, None])[0]).min() < 3 * two_dates.GSD_M
     assert set(lines["t_start"].astype(str).str[:10]) == {FIRST}

@@ -65,7 +65,7 @@ def after() -> Wall:
     """Two years on: a new crack, a grown tip, a grown loss that takes a bit of crack, a retouched loss."""
     wall = before()
     classes = wall.classes.copy()
-    crack(classes, [(700, 640), (760, 690), (840, 700)])
+    crack(classes, [(840, 640), (900, 690), (980, 700)])
     crack(classes, [(170, 240), (180, 280)])
     rows, cols = disk((120 + MARGIN, 850 + MARGIN), 26, shape=classes.shape)
     classes[rows, cols] = np.where(classes[rows, cols] == 2, 0, classes[rows, cols])
