@@ -6,7 +6,6 @@ pixel of the beam), plus one tile in float32.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,12 @@ from segmentation_core.facade.coverage import crack_coverage
 from segmentation_core.facade.cracking import CrackNetwork
 from segmentation_core.facade.flaking import loss_coverage
 from segmentation_core.facade.layout import FULL_SIZE_PX, Beam, FacadeLayout, facade_layout, valid_mask
+from segmentation_core.facade.record import matching_record, write_record
 from segmentation_core.facade.surroundings import light_profile, paint_surroundings
 from segmentation_core.facade.truth import BeamTruth, beam_truth, true_classes
 from segmentation_core.facade.view import StraightView
 from segmentation_core.facade.weathering import Camera, weather
 from segmentation_core.progress import Progress, silent
-from segmentation_core.raster.checksum import file_sha256
 from segmentation_core.raster.grid import Window
 
 __all__ = ["DEMO_SEED", "ID_FIELD", "Facade", "facade_files", "generate_facade"]
@@ -109,8 +108,7 @@ def generate_facade(
         _write_elements(folder, layout)
         facade = facade_files(folder, beams)
         record["elements"] = [beam.as_dict() for beam in beams]
-        record["sha256"] = {path.name: file_sha256(path) for path in _data_files(facade)}
-        facade.truth_record.write_text(json.dumps(record, indent=2), encoding="utf-8")
+        write_record(facade.truth_record, _data_files(facade), record)
     return facade
 
 
@@ -124,16 +122,13 @@ def facade_files(folder: Path, beams: tuple[BeamTruth, ...]) -> Facade:
 def _ready(folder: Path, wanted: dict[str, Any]) -> Facade | None:
     """Return the facade in the folder if it is the wanted one and its files are as they were written."""
     facade = facade_files(folder, ())
-    if not all(path.is_file() for path in (*_data_files(facade), facade.truth_record)):
+    record = matching_record(facade.truth_record, _data_files(facade), wanted)
+    if record is None:
         return None
     try:
-        record = json.loads(facade.truth_record.read_text(encoding="utf-8"))
-        same = all(record.get(key) == value for key, value in wanted.items())
-        if not same or any(file_sha256(p) != record["sha256"].get(p.name) for p in _data_files(facade)):
-            return None
         return facade_files(folder, tuple(BeamTruth(**beam) for beam in record["elements"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        # A record that is not ours, or cut short: generate again.
+    except (KeyError, TypeError):
+        # A record that is not ours: generate again.
         return None
 
 

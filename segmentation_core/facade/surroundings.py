@@ -38,12 +38,10 @@ def paint_surroundings(
         painter = Painter(width, bottom - top, RED.dark, rng, view.sheet(band))
         paint(painter)
         painted, raised = painter.finished()
-        put(view, band, rgb, painted)
-        put(view, band, relief, raised)
+        put(view, band, (rgb, painted), (relief, raised))
     left, _, right, _ = layout.beams[0].box_px
     for column in ((0, 0, left, height), (right, 0, width, height)):
-        put(view, column, rgb, np.array(RED.deep, np.uint8))
-        put(view, column, relief, np.array(0, np.uint8))
+        put(view, column, (rgb, np.array(RED.deep, np.uint8)), (relief, np.array(0, np.uint8)))
 
 
 def _rafter_ends(painter: Painter) -> None:

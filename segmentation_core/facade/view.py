@@ -6,7 +6,7 @@ painted again from its shapes, not resampled from the first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from segmentation_core.facade.mapping import EpochMapping
 from segmentation_core.raster.grid import Window
 
-__all__ = ["Box", "Sheet", "StraightView", "View", "WarpedView", "centres", "put"]
+__all__ = ["Box", "Sheet", "StraightView", "View", "WarpedView", "bands", "centres", "put"]
 
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the layout."""
@@ -24,6 +24,7 @@ Box = tuple[int, int, int, int]
 Points = NDArray[np.float64]
 
 _ROOM_PX = 2
+_BAND_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -118,9 +119,13 @@ class WarpedView:
     def covered(self, box: Box) -> NDArray[np.bool_]:
         """Say which pixels have their centre in the rectangle."""
         window = self.window(box)
-        x, y = self.mapping.to_first(centres(window)).T
-        inside = (x >= box[0]) & (x < box[2]) & (y >= box[1]) & (y < box[3])
-        return np.asarray(inside.reshape(window.height, window.width))
+        inside = np.empty((window.height, window.width), bool)
+        for band in bands(window):
+            x, y = self.mapping.to_first(centres(band)).T
+            within = (x >= box[0]) & (x < box[2]) & (y >= box[1]) & (y < box[3])
+            row = band.row_off - window.row_off
+            inside[row : row + band.height] = within.reshape(band.height, band.width)
+        return inside
 
 
 def centres(window: Window) -> Points:
@@ -129,8 +134,14 @@ def centres(window: Window) -> Points:
     return np.column_stack((x.ravel(), y.ravel()))
 
 
-def put(view: View, box: Box, layer: NDArray[np.uint8], painted: NDArray[np.uint8]) -> None:
-    """Lay what was painted of a rectangle into a layer of the whole orthophoto, in place.
+def bands(window: Window) -> Iterator[Window]:
+    """Yield a window in bands of rows, so that float coordinates of few pixels are held at once."""
+    for row in range(window.row_off, window.row_end, _BAND_ROWS):
+        yield Window(row, window.col_off, min(_BAND_ROWS, window.row_end - row), window.width)
+
+
+def put(view: View, box: Box, *layers: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
+    """Lay what was painted of a rectangle into layers of the whole orthophoto, in place.
 
     Parameters
     ----------
@@ -138,11 +149,11 @@ def put(view: View, box: Box, layer: NDArray[np.uint8], painted: NDArray[np.uint
         Where the rectangle lies.
     box : Box
         The rectangle.
-    layer : uint8 array of shape (height, width) or (height, width, 3)
-        Of the orthophoto.
-    painted : uint8 array of the window's shape, or a single colour of shape (3,) or ()
-        On the view's pixels.
+    layers : pairs of uint8 arrays
+        A layer of the orthophoto, (height, width) or (height, width, 3); and what was painted, of the
+        window's shape, or a single colour of shape (3,) or ().
     """
     window, inside = view.window(box), view.covered(box)
-    part = layer[window.row_off : window.row_end, window.col_off : window.col_end]
-    part[inside] = painted[inside] if painted.shape[:2] == inside.shape else painted
+    for layer, painted in layers:
+        part = layer[window.row_off : window.row_end, window.col_off : window.col_end]
+        part[inside] = painted[inside] if painted.shape[:2] == inside.shape else painted
