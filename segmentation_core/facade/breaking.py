@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segmentation_core.facade.canvas import random
+from segmentation_core.facade.canvas import seeded
 from segmentation_core.facade.cracking import Bending, Cell, CrackNetwork, bending, crack_network
 from segmentation_core.facade.flaking import Flake, flakes_fallen
 from segmentation_core.facade.layout import Beam
@@ -36,7 +36,7 @@ class BrokenBeam:
 
 def break_beam(beam: Beam, seed: int, number: int) -> BrokenBeam:
     """Break the paint of the beam of this number."""
-    bend = bending(random(seed, 4, number), beam.shape)
-    network, cells = crack_network(random(seed, 5, number), beam.shape, beam.damage, bend)
-    flakes = flakes_fallen(random(seed, 6, number), beam.shape, cells, beam.damage, bend)
+    bend = bending(seeded(seed, 4, number), beam.shape)
+    network, cells = crack_network(seeded(seed, 5, number), beam.shape, beam.damage, bend)
+    flakes = flakes_fallen(seeded(seed, 6, number), beam.shape, cells, beam.damage, bend)
     return BrokenBeam(network, flakes, cells, bend)

@@ -17,7 +17,7 @@ from segmentation_core.facade.weathering import HALO_PX, Camera, Layers, Weather
 from segmentation_core.raster.grid import Grid, Window
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["Canvas", "photographed", "random", "write_classes", "write_picture"]
+__all__ = ["Canvas", "photographed", "seeded", "write_classes", "write_picture"]
 
 _TILE_PX = (512, 1024)
 
@@ -50,7 +50,7 @@ class Canvas:
         )
 
 
-def random(seed: int, *purpose: int) -> np.random.Generator:
+def seeded(seed: int, *purpose: int) -> np.random.Generator:
     """Return an independent generator for one purpose: pieces may be made in any order."""
     return np.random.default_rng([seed, *purpose])
 

@@ -17,6 +17,8 @@ from segmentation_core.facade.layout import Damage
 from segmentation_core.facade.noise import NoiseField, noise_field
 
 __all__ = [
+    "GREATEST_WIDTH_PX",
+    "LEAST_WIDTH_PX",
     "POINT_SPACING_PX",
     "Bending",
     "Cell",
@@ -34,7 +36,7 @@ Cell = NDArray[np.float64]
 POINT_SPACING_PX = 2.0
 _ELONGATION = 1.7
 _COARSE_PX = 32
-_LEAST_WIDTH_PX, _GREATEST_WIDTH_PX = 1.05, 6.0
+LEAST_WIDTH_PX, GREATEST_WIDTH_PX = 1.05, 6.0
 _SHORTEST_PX = 9.0
 
 
@@ -296,7 +298,7 @@ def _cut_to(lines: CrackNetwork, shown: NDArray[np.bool_], rng: np.random.Genera
     cut_back = (shown & ~last & ~np.r_[shown[1:], False])[shown]
     width = lines.width_px[shown] * _tapering(line, cut_front, cut_back)
     width *= np.exp(0.3 * _along_noise(rng, len(line)))
-    width = np.clip(width, _LEAST_WIDTH_PX, _GREATEST_WIDTH_PX)
+    width = np.clip(width, LEAST_WIDTH_PX, GREATEST_WIDTH_PX)
     return _without_short(CrackNetwork(points, width, lines.depth[shown], line))
 
 
@@ -356,7 +358,7 @@ def _grain_cracks(
         parts.append(
             CrackNetwork(
                 points[inside],
-                np.clip(w[inside], _LEAST_WIDTH_PX, _GREATEST_WIDTH_PX),
+                np.clip(w[inside], LEAST_WIDTH_PX, GREATEST_WIDTH_PX),
                 np.full(size, 0.95 if check else rng.uniform(0.55, 0.9)),
                 np.full(size, k),
             )

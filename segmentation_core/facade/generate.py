@@ -19,7 +19,7 @@ from shapely.geometry import box
 from segmentation_core.export.csv_table import output_errors
 from segmentation_core.facade.beam import paint_beam
 from segmentation_core.facade.breaking import break_beam
-from segmentation_core.facade.canvas import Canvas, photographed, random, write_classes, write_picture
+from segmentation_core.facade.canvas import Canvas, photographed, seeded, write_classes, write_picture
 from segmentation_core.facade.coverage import crack_coverage
 from segmentation_core.facade.cracking import CrackNetwork
 from segmentation_core.facade.flaking import loss_coverage
@@ -102,7 +102,7 @@ def generate_facade(
         folder.mkdir(parents=True, exist_ok=True)
         facade_files(folder, ()).truth_record.unlink(missing_ok=True)
         canvas, networks = _painted(layout, seed, progress)
-        valid = valid_mask(layout, random(seed, 1))
+        valid = valid_mask(layout, seeded(seed, 1))
         beams = _write_truth(folder, layout, canvas, networks, valid)
         _write_orthophoto(folder, layout, canvas, valid, seed, progress)
         _write_elements(folder, layout)
@@ -139,7 +139,7 @@ def _data_files(facade: Facade) -> tuple[Path, ...]:
 def _painted(layout: FacadeLayout, seed: int, progress: Progress) -> tuple[Canvas, list[CrackNetwork]]:
     canvas = Canvas.blank(layout.shape)
     progress(_STAGE, 0.0, 1.0)
-    paint_surroundings(layout, canvas.rgb, canvas.relief, random(seed, 2), StraightView())
+    paint_surroundings(layout, canvas.rgb, canvas.relief, seeded(seed, 2), StraightView())
     networks = []
     total = len(layout.beams)
     for k, beam in enumerate(layout.beams):
@@ -151,7 +151,7 @@ def _painted(layout: FacadeLayout, seed: int, progress: Progress) -> tuple[Canva
 def _paint_and_break(canvas: Canvas, beam: Beam, seed: int, k: int) -> CrackNetwork:
     x0, y0, x1, y1 = beam.box_px
     shape, place = beam.shape, np.s_[y0:y1, x0:x1]
-    canvas.rgb[place], canvas.relief[place] = paint_beam(shape[1], shape[0], beam.scheme, random(seed, 3, k))
+    canvas.rgb[place], canvas.relief[place] = paint_beam(shape[1], shape[0], beam.scheme, seeded(seed, 3, k))
     broken = break_beam(beam, seed, k)
     canvas.crack[place], canvas.depth[place] = crack_coverage(broken.network, shape)
     canvas.lost[place] = loss_coverage(broken.flakes, shape)
@@ -183,10 +183,10 @@ def _write_orthophoto(
     seed: int,
     progress: Progress,
 ) -> None:
-    fields, light = weather(random(seed, 7), layout.shape), light_profile(layout)
+    fields, light = weather(seeded(seed, 7), layout.shape), light_profile(layout)
 
     def taken(core: Window) -> NDArray[np.uint8]:
-        rng = random(seed, 8, core.row_off, core.col_off)
+        rng = seeded(seed, 8, core.row_off, core.col_off)
         return photographed(canvas, core, lambda window: (light.read(window), fields), rng, Camera())
 
     path = facade_files(folder, ()).orthophoto

@@ -28,7 +28,7 @@ SCALE = 1.002
 SHIFT_PX = (9.4, -6.3)
 WARP_PX = 2.0
 _WAVES = 4
-_NEAR_PX, _MOST_STEPS = 1e-7, 20
+_NEAR_PX, _MOST_STEPS = 1e-6, 20
 """The warp changes by less than 0.1 px per pixel: each step leaves less than a tenth of the error."""
 
 
@@ -79,8 +79,7 @@ class EpochMapping:
     def to_second(self, points: Points) -> Points:
         """Return where points (N, 2) of the first orthophoto lie in the second, to 1e-6 px."""
         points = np.asarray(points, np.float64)
-        turn, shift = self._similarity
-        back = np.linalg.inv(turn)
+        (_, shift), back = self._similarity, self._turned_back
         found = (points - shift) @ back
         for _ in range(_MOST_STEPS):
             before, found = found, (points - self._warp(found * self.gsd_ratio) - shift) @ back
@@ -110,6 +109,10 @@ class EpochMapping:
         """The mapping without its warp, as points @ (2, 2) + (2,)."""
         a, b, c, d, e, f = tuple(self.linear)[:6]
         return np.array([[a, d], [b, e]]), np.array([c, f])
+
+    @cached_property
+    def _turned_back(self) -> Points:
+        return np.asarray(np.linalg.inv(self._similarity[0]))
 
     @cached_property
     def _sines(self) -> tuple[Points, ...]:

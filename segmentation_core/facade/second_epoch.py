@@ -18,17 +18,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
 from segmentation_core.export.csv_table import output_errors
 from segmentation_core.facade.ageing import AgedBeam, age_beam
 from segmentation_core.facade.beam import paint_beam
 from segmentation_core.facade.breaking import break_beam
-from segmentation_core.facade.canvas import Canvas, photographed, random, write_classes, write_picture
+from segmentation_core.facade.canvas import Canvas, photographed, seeded, write_classes, write_picture
+from segmentation_core.facade.carrying import SeenField, cracks_on, lay_flake, mask_on
 from segmentation_core.facade.changes import BeamChange, ChangeShapes, beam_change, write_change_shapes
 from segmentation_core.facade.coverage import crack_coverage
-from segmentation_core.facade.cracking import CrackNetwork
-from segmentation_core.facade.flaking import SIDE, Flake
 from segmentation_core.facade.generate import DEMO_SEED
 from segmentation_core.facade.layout import FULL_SIZE_PX, Beam, FacadeLayout, facade_layout, valid_mask
 from segmentation_core.facade.mapping import EpochMapping, epoch_mapping
@@ -36,8 +34,8 @@ from segmentation_core.facade.noise import noise_field
 from segmentation_core.facade.record import matching_record, write_record
 from segmentation_core.facade.surroundings import light_profile, paint_surroundings
 from segmentation_core.facade.truth import true_classes
-from segmentation_core.facade.view import WarpedView, bands, centres, put
-from segmentation_core.facade.weathering import Camera, Field, Weather, weather
+from segmentation_core.facade.view import WarpedView, centres, put
+from segmentation_core.facade.weathering import Camera, Weather, weather
 from segmentation_core.progress import Progress, silent
 from segmentation_core.raster.grid import Window
 
@@ -47,8 +45,6 @@ _VERSION = 1
 _STAGE = "painting the facade two years later"
 _CAMERA = Camera(blur_px=0.85, gains=(1.05, 0.98, 0.88))
 """A softer lens, and a warmer white balance."""
-
-Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -109,7 +105,7 @@ def generate_second_epoch(
     """
     folder = Path(folder)
     layout = facade_layout(size_px)
-    mapping, grid = epoch_mapping(random(seed, 20), layout.grid)
+    mapping, grid = epoch_mapping(seeded(seed, 20), layout.grid)
     wanted = {"version": _VERSION, "seed": seed, "size_px": list(size_px), "mapping": mapping.as_dict()}
     ready = _ready(folder, mapping, wanted)
     if ready is not None:
@@ -119,10 +115,10 @@ def generate_second_epoch(
         files = second_epoch_files(folder, mapping, ())
         files.change_record.unlink(missing_ok=True)
         view = WarpedView(mapping, grid.width, grid.height)
-        seen = valid_mask(layout, random(seed, 21))
-        common = seen & valid_mask(layout, random(seed, 1))
+        seen = valid_mask(layout, seeded(seed, 21))
+        common = seen & valid_mask(layout, seeded(seed, 1))
         canvas, told = _painted(layout, view, common, seed, progress)
-        valid = _looked_up(seen, view)
+        valid = mask_on(seen, view)
         write_classes(files.truth_raster, grid, true_classes(canvas.crack, canvas.lost, valid))
         taken = _photographer(layout, view, canvas, seed)
         write_picture(
@@ -163,14 +159,14 @@ def _painted(
 ) -> tuple[Canvas, list[tuple[BeamChange, ChangeShapes]]]:
     canvas = Canvas.blank((view.height, view.width))
     progress(_STAGE, 0.0, 1.0)
-    paint_surroundings(layout, canvas.rgb, canvas.relief, random(seed, 2), view)
+    paint_surroundings(layout, canvas.rgb, canvas.relief, seeded(seed, 2), view)
     worst = max(layout.beams, key=lambda beam: beam.damage.lost)
     told = []
     for k, beam in enumerate(layout.beams):
         progress(_STAGE, 0.5 * k / len(layout.beams), 1.0)
         broken = break_beam(beam, seed, k)
-        aged = age_beam(random(seed, 22, k), broken, beam.shape, retouched=beam is worst)
-        _paint_beam(canvas, view, beam, aged, random(seed, 3, k))
+        aged = age_beam(seeded(seed, 22, k), broken, beam.shape, retouched=beam is worst)
+        _paint_beam(canvas, view, beam, aged, seeded(seed, 3, k))
         told.append(beam_change(layout, beam, broken, aged, common))
     return canvas, told
 
@@ -181,98 +177,30 @@ def _paint_beam(
     height, width = beam.shape
     rgb, relief = paint_beam(width, height, beam.scheme, rng, view.sheet(beam.box_px))
     window = view.window(beam.box_px)
-    crack, depth = crack_coverage(_seen_by(view, beam, aged.network), (window.height, window.width))
+    crack, depth = crack_coverage(cracks_on(view, beam.box_px, aged.network), (window.height, window.width))
     lost = np.zeros((window.height, window.width), np.uint8)
     for flake in aged.flakes:
-        _lay_flake(lost, window, view, beam, flake)
+        lay_flake(lost, view, beam.box_px, flake)
     layers = ((canvas.rgb, rgb), (canvas.relief, relief), (canvas.crack, crack), (canvas.depth, depth))
     put(view, beam.box_px, *layers, (canvas.lost, lost))
-
-
-def _seen_by(view: WarpedView, beam: Beam, network: CrackNetwork) -> CrackNetwork:
-    """Return a beam's cracks in pixels of its window, as wide as they are there."""
-    sheet = view.sheet(beam.box_px)
-    width_px = network.width_px * view.mapping.enlargement
-    return CrackNetwork(sheet.place(network.points), width_px, network.depth, network.line)
-
-
-def _lay_flake(lost: NDArray[np.uint8], window: Window, view: WarpedView, beam: Beam, flake: Flake) -> None:
-    """Add a loss to the samples lost of a beam's window, in place."""
-    left, top = beam.box_px[0] + flake.left, beam.box_px[1] + flake.top
-    height, width = flake.lost.shape
-    part = view.window((left, top, left + width // SIDE, top + height // SIDE))
-    row0, col0 = max(part.row_off, window.row_off), max(part.col_off, window.col_off)
-    row1, col1 = min(part.row_end, window.row_end), min(part.col_end, window.col_end)
-    if row1 <= row0 or col1 <= col0:
-        return
-    part = Window(row0, col0, row1 - row0, col1 - col0)
-    middle = (view.mapping.to_first(centres(part)) - (left, top)) * SIDE
-    a, b, _, d, e, _ = tuple(view.mapping.linear)[:6]
-    share = np.zeros(len(middle), np.uint8)
-    for v in (np.arange(SIDE) + 0.5) / SIDE - 0.5:
-        for u in (np.arange(SIDE) + 0.5) / SIDE - 0.5:
-            # Within a pixel the warp is as good as constant.
-            col = np.floor(middle[:, 0] + SIDE * (a * u + b * v)).astype(np.int64)
-            row = np.floor(middle[:, 1] + SIDE * (d * u + e * v)).astype(np.int64)
-            inside = (col >= 0) & (row >= 0) & (col < width) & (row < height)
-            share[inside] += flake.lost[row[inside], col[inside]]
-    here = lost[row0 - window.row_off : row1 - window.row_off, col0 - window.col_off : col1 - window.col_off]
-    np.maximum(here, share.reshape(here.shape), out=here)
-
-
-def _looked_up(mask: NDArray[np.bool_], view: WarpedView) -> NDArray[np.bool_]:
-    """Return a mask of the first survey's grid on the second's; what lies outside it is False."""
-    found = np.zeros((view.height, view.width), bool)
-    for band in bands(Window(0, 0, view.height, view.width)):
-        col, row = np.floor(view.mapping.to_first(centres(band))).astype(np.int64).T
-        inside = (col >= 0) & (row >= 0) & (col < mask.shape[1]) & (row < mask.shape[0])
-        seen = np.zeros(len(col), bool)
-        seen[inside] = mask[row[inside], col[inside]]
-        found[band.row_off : band.row_end] = seen.reshape(band.height, band.width)
-    return found
 
 
 def _photographer(
     layout: FacadeLayout, view: WarpedView, canvas: Canvas, seed: int
 ) -> Callable[[Window], NDArray[np.uint8]]:
     """Return what takes the picture of a window."""
-    fields, light = weather(random(seed, 7), layout.shape), light_profile(layout)
+    fields, light = weather(seeded(seed, 7), layout.shape), light_profile(layout)
     # The sun stands elsewhere: other clouds of light, and more of it from the right.
-    clouds = noise_field(random(seed, 23), layout.shape, 1200.0)
+    clouds = noise_field(seeded(seed, 23), layout.shape, 1200.0)
 
     def look(window: Window) -> tuple[NDArray[np.float32], Weather]:
         x, y = view.mapping.to_first(centres(window)).T.reshape(2, window.height, window.width)
         shade = light.at(x, y) ** 0.9 * (0.9 + 0.18 * x / layout.shape[1])
-        seen = {name: _Seen.of(field, x, y, window, layout.shape) for name, field in vars(fields).items()}
-        seen["light"] = _Seen.of(clouds, x, y, window, layout.shape)
+        seen = {name: SeenField.of(field, x, y, window, layout.shape) for name, field in vars(fields).items()}
+        seen["light"] = SeenField.of(clouds, x, y, window, layout.shape)
         return shade.astype(np.float32), Weather(**seen)
 
     def taken(core: Window) -> NDArray[np.uint8]:
-        return photographed(canvas, core, look, random(seed, 24, core.row_off, core.col_off), _CAMERA)
+        return photographed(canvas, core, look, seeded(seed, 24, core.row_off, core.col_off), _CAMERA)
 
     return taken
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A field on a window of the second orthophoto."""
-
-    window: Window
-    values: NDArray[np.float32]
-
-    @staticmethod
-    def of(field: Field, x: Points, y: Points, window: Window, shape: tuple[int, int]) -> _Seen:
-        """Interpolate a field at the window's pixels, which lie at x, y of the first survey's grid."""
-        low = np.floor((x.min() - 1, y.min() - 1)).astype(int)
-        high = np.ceil((x.max() + 1, y.max() + 1)).astype(int)
-        height, width = int(high[1] - low[1]), int(high[0] - low[0])
-        near = Window(int(low[1]), int(low[0]), height, width).clipped(*shape)
-        place = (y - 0.5 - near.row_off, x - 0.5 - near.col_off)
-        # Beyond the facade there is no data; the nearest value stands in for it in the ring around a tile.
-        values = map_coordinates(field.read(near), place, order=1, mode="nearest")
-        return _Seen(window, np.asarray(values, np.float32))
-
-    def read(self, window: Window) -> NDArray[np.float32]:
-        """Return the values of a part of the window."""
-        row, col = window.row_off - self.window.row_off, window.col_off - self.window.col_off
-        return self.values[row : row + window.height, col : col + window.width]
