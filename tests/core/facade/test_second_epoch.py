@@ -6,9 +6,6 @@ looked up is the distance to the nearest crack, on its own grid.
 
 from __future__ import annotations
 
-import json
-import shutil
-
 import geopandas
 import numpy as np
 import pytest
@@ -17,10 +14,7 @@ from rasterio.features import rasterize
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 from skimage.registration import phase_cross_correlation
 
-from segmentation_core.errors import Interrupted, ParameterError
 from segmentation_core.facade.layout import GSD_MM, facade_layout
-from segmentation_core.facade.mapping import EpochMapping
-from segmentation_core.facade.second_epoch import generate_second_epoch
 from segmentation_core.facade.view import centres
 from segmentation_core.raster.georeference import read_grid, same_crs
 from segmentation_core.raster.grid import Window
@@ -28,7 +22,6 @@ from segmentation_core.vocabulary import load_vocabulary
 
 VOCABULARY = load_vocabulary()
 LINE, LOSS, NODATA = VOCABULARY.line_class.value, VOCABULARY.polygon_class.value, VOCABULARY.nodata_value
-SEED = 1
 FAR = 1e6
 FEW = 1e-3
 """Share of pixels that may be wrong: hairlines a little above a pixel wide have gaps at either GSD."""
@@ -38,20 +31,15 @@ MM = 1 / GSD_MM
 
 
 @pytest.fixture(scope="module")
-def second(tmp_path_factory, tiny_size):
-    return generate_second_epoch(tmp_path_factory.mktemp("second"), seed=SEED, size_px=tiny_size)
-
-
-@pytest.fixture(scope="module")
 def before(tiny_facade):
     with rasterio.open(tiny_facade.truth_raster) as truth:
         return truth.read(1)
 
 
 @pytest.fixture(scope="module")
-def later(second):
+def later(second_epoch):
     """Truth of the second survey on its own grid."""
-    with rasterio.open(second.truth_raster) as truth:
+    with rasterio.open(second_epoch.truth_raster) as truth:
         return truth.read(1)
 
 
@@ -64,16 +52,16 @@ def looked_up(layer, points, shape, beyond):
 
 
 @pytest.fixture(scope="module")
-def at_first(second, before):
+def at_first(second_epoch, before):
     """Return a function that looks a layer of the second survey up at the pixel centres of the first."""
-    points = second.mapping.to_second(centres(Window(0, 0, *before.shape)))
+    points = second_epoch.mapping.to_second(centres(Window(0, 0, *before.shape)))
     return lambda layer, beyond: looked_up(layer, points, before.shape, beyond)
 
 
 @pytest.fixture(scope="module")
-def at_second(second, later):
+def at_second(second_epoch, later):
     """Return a function that looks a layer of the first survey up at the pixel centres of the second."""
-    points = second.mapping.to_first(centres(Window(0, 0, *later.shape)))
+    points = second_epoch.mapping.to_first(centres(Window(0, 0, *later.shape)))
     return lambda layer, beyond: looked_up(layer, points, later.shape, beyond)
 
 
@@ -84,13 +72,13 @@ def after(later, at_first):
 
 
 @pytest.fixture(scope="module")
-def changed(second, tiny_facade, before):
+def changed(second_epoch, tiny_facade, before):
     """Each kind of change as a mask on the first survey's grid; lines touch every pixel that they cross."""
     with rasterio.open(tiny_facade.truth_raster) as truth:
         transform = truth.transform
     masks = {}
     for layer in ("change_line", "change_polygon"):
-        frame = geopandas.read_file(second.change_shapes, layer=layer, engine="pyogrio")
+        frame = geopandas.read_file(second_epoch.change_shapes, layer=layer, engine="pyogrio")
         for kind, rows in frame.groupby("kind"):
             masks[kind] = rasterize(
                 rows.geometry, before.shape, transform=transform, all_touched=layer == "change_line"
@@ -115,8 +103,8 @@ def beams_only(shape, size):
     return inside
 
 
-def test_it_states_the_same_crs_at_another_gsd(second, tiny_facade):
-    with rasterio.open(second.orthophoto) as picture, rasterio.open(second.truth_raster) as truth:
+def test_it_states_the_same_crs_at_another_gsd(second_epoch, tiny_facade):
+    with rasterio.open(second_epoch.orthophoto) as picture, rasterio.open(second_epoch.truth_raster) as truth:
         assert read_grid(picture) == read_grid(truth)
         assert picture.count == 3
         grid = read_grid(picture)
@@ -126,8 +114,8 @@ def test_it_states_the_same_crs_at_another_gsd(second, tiny_facade):
     assert grid.gsd_mm == pytest.approx(0.9 * GSD_MM)
 
 
-def test_the_books_balance(second):
-    for change in second.changes:
+def test_the_books_balance(second_epoch):
+    for change in second_epoch.changes:
         assert change.crack_m_after == pytest.approx(
             change.crack_m_before + change.new_crack_m + change.extended_tip_m - change.swallowed_m
         )
@@ -136,13 +124,13 @@ def test_the_books_balance(second):
         )
         assert min(change.new_crack_m, change.extended_tip_m, change.widened_m, change.loss_gain_m2) > 0
         assert change.swallowed_m >= 0
-    assert [change.retouched_m2 > 0 for change in second.changes] == [False, True, False]
+    assert [change.retouched_m2 > 0 for change in second_epoch.changes] == [False, True, False]
 
 
-def test_figures_are_those_of_the_shapes(second):
-    lines = geopandas.read_file(second.change_shapes, layer="change_line", engine="pyogrio")
-    polygons = geopandas.read_file(second.change_shapes, layer="change_polygon", engine="pyogrio")
-    for change in second.changes:
+def test_figures_are_those_of_the_shapes(second_epoch):
+    lines = geopandas.read_file(second_epoch.change_shapes, layer="change_line", engine="pyogrio")
+    polygons = geopandas.read_file(second_epoch.change_shapes, layer="change_polygon", engine="pyogrio")
+    for change in second_epoch.changes:
         of_beam = lines[lines.elem_id == change.elem_id]
         lengths = of_beam.groupby("kind").geometry.apply(lambda s: s.length.sum())
         told = (change.new_crack_m, change.extended_tip_m, change.widened_m)
@@ -188,11 +176,11 @@ def test_cracks_are_the_first_ones_with_the_new_and_the_grown(before, later, cha
         assert near(before == LINE, 1.0)[changed[kind] & both].mean() < 0.15
 
 
-def test_widened_cracks_cover_more_by_what_is_told(second, before, after, changed):
+def test_widened_cracks_cover_more_by_what_is_told(second_epoch, before, after, changed):
     others = near(changed["new"] | changed["extended"], 8) | near(changed["gain"], 4)
     around = near(changed["widened"], 5) & ~others & (before != NODATA) & (after != NODATA)
     more_px = int((after[around] == LINE).sum()) - int((before[around] == LINE).sum())
-    lines = geopandas.read_file(second.change_shapes, layer="change_line", engine="pyogrio")
+    lines = geopandas.read_file(second_epoch.change_shapes, layer="change_line", engine="pyogrio")
     wide = lines[lines.kind == "widened"]
     told_px = (wide.len_m * 1000 * MM * wide.wider_mm * MM).sum()
     told_px *= around[changed["widened"]].mean()
@@ -209,18 +197,18 @@ def test_the_rest_is_as_it_was(before, later, changed, at_first, at_second, tiny
     rest_later = at_second(rest, False) & (later != NODATA)
     pixel = (0.9 * 1.002) ** 2  # of the second, in pixels of the first
     for value in (LINE, LOSS):
-        first, second = rest & (before == value), rest_later & (later == value)
+        first, other = rest & (before == value), rest_later & (later == value)
         assert (at_first(away(later == value), FAR)[first] > 2.5).mean() < FEW
-        assert (at_second(away(before == value), FAR)[second] > 2.5).mean() < FEW
-        assert second.sum() * pixel == pytest.approx(first.sum(), rel=0.03)
+        assert (at_second(away(before == value), FAR)[other] > 2.5).mean() < FEW
+        assert other.sum() * pixel == pytest.approx(first.sum(), rel=0.03)
     assert rest_later.sum() * pixel == pytest.approx(rest.sum(), rel=0.01)
 
 
-def test_the_picture_lies_where_the_mapping_says_in_another_light(second, tiny_facade, before, after):
-    with rasterio.open(tiny_facade.orthophoto) as a, rasterio.open(second.orthophoto) as b:
+def test_the_picture_lies_where_the_mapping_says_in_another_light(second_epoch, tiny_facade, before, after):
+    with rasterio.open(tiny_facade.orthophoto) as a, rasterio.open(second_epoch.orthophoto) as b:
         first, later = a.read().astype(np.float32), b.read().astype(np.float32)
     height, width = before.shape
-    x, y = second.mapping.to_second(centres(Window(0, 0, height, width))).T.reshape(2, height, width)
+    x, y = second_epoch.mapping.to_second(centres(Window(0, 0, height, width))).T.reshape(2, height, width)
     back = np.stack([map_coordinates(band, (y - 0.5, x - 0.5), order=1) for band in later])
     shifts = []
     for row in range(64, height - 192, 128):
@@ -242,44 +230,3 @@ def test_the_picture_lies_where_the_mapping_says_in_another_light(second, tiny_f
     assert warmth[1] > warmth[0] + 5
     detail = [np.abs(p[1] - gaussian_filter(p[1], 1.0))[both].mean() for p in (first, back)]
     assert detail[1] < detail[0]
-
-
-def test_one_seed_gives_one_second_survey(second, tmp_path, tiny_size):
-    again = generate_second_epoch(tmp_path, seed=SEED, size_px=tiny_size)
-    assert again.changes == second.changes
-    assert again.mapping == second.mapping
-    for name in ("orthophoto", "truth_raster", "change_shapes", "change_record"):
-        assert getattr(again, name).read_bytes() == getattr(second, name).read_bytes(), name
-
-
-def generates(folder, size, seed=SEED):
-    def stop(stage, done, total, unit=""):
-        raise Interrupted("stopped")
-
-    try:
-        generate_second_epoch(folder, seed=seed, size_px=size, progress=stop)
-    except Interrupted:
-        return True
-    return False
-
-
-def test_a_whole_one_is_taken_as_it_is(second, tmp_path, tiny_size):
-    copy = tmp_path / "copy"
-    shutil.copytree(second.orthophoto.parent, copy)
-    assert not generates(copy, tiny_size)
-    assert generate_second_epoch(copy, seed=SEED, size_px=tiny_size).changes == second.changes
-    with (copy / "changes.gpkg").open("ab") as stream:
-        stream.write(b"\0")
-    assert generates(copy, tiny_size)
-    assert not (copy / "changes.json").exists()
-
-
-def test_the_record_holds_the_mapping_and_the_figures(second):
-    record = json.loads(second.change_record.read_text(encoding="utf-8"))
-    assert EpochMapping.from_dict(record["mapping"]) == second.mapping
-    assert [e["new_crack_m"] for e in record["elements"]] == [c.new_crack_m for c in second.changes]
-
-
-def test_impossible_requests_are_named(tmp_path):
-    with pytest.raises(ParameterError, match="300 x 200"):
-        generate_second_epoch(tmp_path, size_px=(300, 200))
