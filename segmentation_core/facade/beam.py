@@ -22,6 +22,7 @@ from segmentation_core.facade.panels import (
     lotus_scroll,
     panel_outline,
 )
+from segmentation_core.facade.view import Sheet
 
 __all__ = ["BeamScheme", "paint_beam"]
 
@@ -50,7 +51,11 @@ class BeamScheme:
 
 
 def paint_beam(
-    width_px: int, height_px: int, scheme: BeamScheme, rng: np.random.Generator
+    width_px: int,
+    height_px: int,
+    scheme: BeamScheme,
+    rng: np.random.Generator,
+    sheet: Sheet | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Paint a whole beam.
 
@@ -62,6 +67,8 @@ def paint_beam(
         Hues and fillings.
     rng : numpy Generator
         Unsteadiness of the hand.
+    sheet : Sheet or None
+        What to paint it on, where that is not ``width_px`` x ``height_px`` pixels.
 
     Returns
     -------
@@ -69,7 +76,7 @@ def paint_beam(
     relief : uint8 array of shape (height, width)
         255 on raised gilded lines.
     """
-    painter = Painter(width_px, height_px, scheme.main.mid, rng)
+    painter = Painter(width_px, height_px, scheme.main.mid, rng, sheet)
     height = float(height_px)
     hoop, box = 0.2 * height, min(0.92 * height, 0.1 * width_px)
     head_start = 2 * hoop + box

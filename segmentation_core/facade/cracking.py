@@ -16,15 +16,27 @@ from numpy.typing import NDArray
 from segmentation_core.facade.layout import Damage
 from segmentation_core.facade.noise import NoiseField, noise_field
 
-__all__ = ["Bending", "Cell", "CrackNetwork", "bending", "cell_area", "crack_network"]
+__all__ = [
+    "GREATEST_WIDTH_PX",
+    "LEAST_WIDTH_PX",
+    "POINT_SPACING_PX",
+    "Bending",
+    "Cell",
+    "CrackNetwork",
+    "bending",
+    "cell_area",
+    "crack_network",
+    "joined",
+    "split_cell",
+]
 
 Cell = NDArray[np.float64]
 """Corners of a convex cell, (N, 2), before bending."""
 
-_POINT_SPACING_PX = 2.0
+POINT_SPACING_PX = 2.0
 _ELONGATION = 1.7
 _COARSE_PX = 32
-_LEAST_WIDTH_PX, _GREATEST_WIDTH_PX = 1.05, 6.0
+LEAST_WIDTH_PX, GREATEST_WIDTH_PX = 1.05, 6.0
 _SHORTEST_PX = 9.0
 
 
@@ -49,9 +61,33 @@ class CrackNetwork:
     depth: NDArray[np.float64]
     line: NDArray[np.int64]
 
+    @staticmethod
+    def empty() -> CrackNetwork:
+        """Return a network without cracks."""
+        return CrackNetwork(np.empty((0, 2)), np.empty(0), np.empty(0), np.empty(0, np.int64))
+
     def segments(self) -> NDArray[np.int64]:
         """Return the index of the first point of every segment."""
         return np.flatnonzero(self.line[1:] == self.line[:-1])
+
+    def segment_lengths(self) -> NDArray[np.float64]:
+        """Return the length of every segment, px."""
+        first = self.segments()
+        return np.asarray(np.hypot(*(self.points[first + 1] - self.points[first]).T))
+
+    def cut_to(self, kept: NDArray[np.bool_]) -> CrackNetwork:
+        """Return the segments that are kept; what lies between two that are not becomes a line of its own."""
+        first = self.segments()[kept]
+        if not len(first):
+            return CrackNetwork.empty()
+        goes_on = (np.diff(first) == 1) & (self.line[first[1:]] == self.line[first[:-1]])
+        run = np.cumsum(np.r_[True, ~goes_on]) - 1
+        last = first[np.r_[~goes_on, True]] + 1
+        points = np.r_[first, last]
+        line = np.r_[run, np.arange(len(last))]
+        order = np.lexsort((points, line))
+        at, line = points[order], line[order]
+        return CrackNetwork(self.points[at], self.width_px[at], self.depth[at], line.astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -109,7 +145,7 @@ def crack_network(
     lines = CrackNetwork(bend.apply(lines.points), lines.width_px, lines.depth, lines.line)
     shown = _shown(lines, activity, rng, shape, damage.crackled)
     network = _cut_to(lines, shown, rng)
-    return _joined(network, _grain_cracks(rng, shape, damage, bend)), cells
+    return joined(network, _grain_cracks(rng, shape, damage, bend)), cells
 
 
 def cell_area(cell: Cell) -> float:
@@ -170,7 +206,7 @@ def _divided(
         if np.sqrt(area) < goal * rng.uniform(1.0, 1.5):
             cells.append(cell)
             continue
-        parts, chord = _split(cell, rng)
+        parts, chord = split_cell(cell, rng)
         if parts is None:
             continue
         chords.append((*chord, 0.5 * np.log2(max(area / goal**2, 1.0)), goal))
@@ -184,10 +220,17 @@ def _finest(target: NDArray[np.float64], cell: Cell) -> float:
     return float(target[low[1] : high[1], low[0] : high[0]].min(initial=np.inf))
 
 
-def _split(
+def split_cell(
     cell: Cell, rng: np.random.Generator
 ) -> tuple[list[Cell] | None, tuple[float, float, float, float]]:
-    """Split a cell across its longer axis, cells along the grain being left longer."""
+    """Split a cell across its longer axis, cells along the grain being left longer.
+
+    Returns
+    -------
+    parts : list of two Cell, or None where the cell cannot be split
+    chord : (x0, y0, x1, y1)
+        Along which it was split.
+    """
     stretched = cell * (1.0, _ELONGATION)
     centred = stretched - stretched.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
@@ -216,7 +259,7 @@ def _chord_lines(rng: np.random.Generator, chords: NDArray[np.float64], damage: 
     dead = rng.random(len(chords)) < 0.14
     reach = np.where(dead, rng.uniform(0.3, 0.85, len(chords)), 1.0)
     stop = start + (stop - start) * reach[:, None]
-    count = np.maximum(np.ceil(length * reach / _POINT_SPACING_PX).astype(int), 1) + 1
+    count = np.maximum(np.ceil(length * reach / POINT_SPACING_PX).astype(int), 1) + 1
     line = np.repeat(np.arange(len(chords)), count)
     within = np.arange(len(line)) - np.repeat(np.cumsum(count) - count, count)
     t = within / (count[line] - 1)
@@ -227,7 +270,7 @@ def _chord_lines(rng: np.random.Generator, chords: NDArray[np.float64], damage: 
     base = (low + (high - low) * age**1.3) * (0.8 + 0.35 * fine) * np.exp(rng.normal(0, 0.18, len(chords)))
     depth = np.clip(0.62 + 0.3 * age + rng.normal(0, 0.1, len(chords)), 0.35, 0.97)
     width = base[line]
-    tip = np.where(dead[line], (count[line] - 1 - within) * _POINT_SPACING_PX / 22.0, 1.0)
+    tip = np.where(dead[line], (count[line] - 1 - within) * POINT_SPACING_PX / 22.0, 1.0)
     return CrackNetwork(points, width * np.clip(tip, 0, 1) ** 0.6, depth[line], line)
 
 
@@ -255,7 +298,7 @@ def _cut_to(lines: CrackNetwork, shown: NDArray[np.bool_], rng: np.random.Genera
     cut_back = (shown & ~last & ~np.r_[shown[1:], False])[shown]
     width = lines.width_px[shown] * _tapering(line, cut_front, cut_back)
     width *= np.exp(0.3 * _along_noise(rng, len(line)))
-    width = np.clip(width, _LEAST_WIDTH_PX, _GREATEST_WIDTH_PX)
+    width = np.clip(width, LEAST_WIDTH_PX, GREATEST_WIDTH_PX)
     return _without_short(CrackNetwork(points, width, lines.depth[shown], line))
 
 
@@ -272,7 +315,7 @@ def _tapering(
     taper = np.ones(len(line))
     for tapers, distance in ((front_tapers, from_front), (back_tapers, from_back)):
         taper = np.where(
-            tapers[line], np.minimum(taper, np.clip(distance * _POINT_SPACING_PX / 18.0, 0, 1)), taper
+            tapers[line], np.minimum(taper, np.clip(distance * POINT_SPACING_PX / 18.0, 0, 1)), taper
         )
     return np.asarray(taper**0.6)
 
@@ -286,7 +329,7 @@ def _along_noise(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
 def _without_short(lines: CrackNetwork) -> CrackNetwork:
     if not len(lines.line):
         return lines
-    keep = (np.bincount(lines.line) * _POINT_SPACING_PX >= _SHORTEST_PX)[lines.line]
+    keep = (np.bincount(lines.line) * POINT_SPACING_PX >= _SHORTEST_PX)[lines.line]
     _, line = np.unique(lines.line[keep], return_inverse=True)
     return CrackNetwork(lines.points[keep], lines.width_px[keep], lines.depth[keep], line.astype(np.int64))
 
@@ -300,7 +343,7 @@ def _grain_cracks(
     parts = []
     for k in range(count):
         length = min(rng.lognormal(np.log(700), 0.7), 0.8 * width)
-        x = np.arange(0, length, _POINT_SPACING_PX) + rng.uniform(0, width - length)
+        x = np.arange(0, length, POINT_SPACING_PX) + rng.uniform(0, width - length)
         wander = np.cumsum(np.cumsum(rng.normal(0, 0.0012, len(x))) + rng.normal(0, 0.12, len(x)))
         y = rng.uniform(0.06, 0.94) * height + wander + rng.normal(0, 0.012) * (x - x[0])
         check = rng.random() < damage.check_share
@@ -315,18 +358,19 @@ def _grain_cracks(
         parts.append(
             CrackNetwork(
                 points[inside],
-                np.clip(w[inside], _LEAST_WIDTH_PX, _GREATEST_WIDTH_PX),
+                np.clip(w[inside], LEAST_WIDTH_PX, GREATEST_WIDTH_PX),
                 np.full(size, 0.95 if check else rng.uniform(0.55, 0.9)),
                 np.full(size, k),
             )
         )
     network = parts[0]
     for part in parts[1:]:
-        network = _joined(network, part)
+        network = joined(network, part)
     return network
 
 
-def _joined(a: CrackNetwork, b: CrackNetwork) -> CrackNetwork:
+def joined(a: CrackNetwork, b: CrackNetwork) -> CrackNetwork:
+    """Return the lines of two networks as one."""
     offset = int(a.line[-1]) + 1 if len(a.line) else 0
     _, line = np.unique(b.line, return_inverse=True)
     return CrackNetwork(

@@ -7,6 +7,7 @@ a pixel; a pixel is lost where at least half of its samples are.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +19,9 @@ from scipy.spatial import cKDTree
 from segmentation_core.facade.cracking import Bending, Cell, cell_area
 from segmentation_core.facade.layout import Damage
 
-__all__ = ["loss_coverage"]
+__all__ = ["SIDE", "Flake", "flakes_fallen", "loss_coverage", "rough"]
 
-_SIDE = 4
+SIDE = 4
 _AREA_PX = (100.0, 60_000.0)
 _AREA_PX_TRIANGLE = (_AREA_PX[0], 1500.0, _AREA_PX[1])
 _LARGEST_CHIP_PX = 6000.0
@@ -31,9 +32,48 @@ _MARGIN_PX = 6
 Outline = NDArray[np.float64]
 
 
-def loss_coverage(
+@dataclass(frozen=True)
+class Flake:
+    """One loss, in samples of a quarter of a pixel.
+
+    Attributes
+    ----------
+    left, top : int
+        Pixel of the first sample.
+    lost : bool array of shape (4 height, 4 width)
+        True where paint is lost; height and width in pixels.
+    """
+
+    left: int
+    top: int
+    lost: NDArray[np.bool_]
+
+    @property
+    def box_px(self) -> tuple[int, int, int, int]:
+        """x0, y0, x1, y1."""
+        height, width = self.lost.shape
+        return self.left, self.top, self.left + width // SIDE, self.top + height // SIDE
+
+    def share(self) -> NDArray[np.uint8]:
+        """Return the samples lost of each of its pixels, 0 to 16."""
+        height, width = self.lost.shape
+        cut = self.lost.reshape(height // SIDE, SIDE, width // SIDE, SIDE)
+        return np.asarray(cut.sum(axis=(1, 3), dtype=np.uint8))
+
+
+def loss_coverage(flakes: Iterable[Flake], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the samples of each pixel that are lost, 0 to 16, as uint8 of ``shape`` (height, width)."""
+    covered = np.zeros(shape, np.uint8)
+    for flake in flakes:
+        x0, y0, x1, y1 = flake.box_px
+        part = covered[y0:y1, x0:x1]
+        np.maximum(part, flake.share(), out=part)
+    return covered
+
+
+def flakes_fallen(
     rng: np.random.Generator, shape: tuple[int, int], cells: list[Cell], damage: Damage, bend: Bending
-) -> NDArray[np.uint8]:
+) -> list[Flake]:
     """Let paint fall off a beam.
 
     Parameters
@@ -51,10 +91,11 @@ def loss_coverage(
 
     Returns
     -------
-    uint8 array of shape (height, width)
-        Samples of the pixel that are lost, 0 to 16.
+    list of Flake
+        In the order they fell; they may overlap.
     """
     covered = np.zeros(shape, np.uint8)
+    fallen = []
     film = _film(rng, cells)
     left = damage.lost * shape[0] * shape[1]
     for _ in range(_MOST_FLAKES):
@@ -65,8 +106,11 @@ def loss_coverage(
         outlines = [bend.apply(_densified(cell)) for cell in whole]
         if not outlines:
             outlines = [_chip(rng, shape, min(area_px, _LARGEST_CHIP_PX))]
-        left -= _draw(rng, covered, outlines)
-    return covered
+        flake = _drawn(rng, shape, outlines)
+        if flake is not None:
+            fallen.append(flake)
+            left -= _add(flake, covered)
+    return fallen
 
 
 @dataclass(frozen=True)
@@ -119,30 +163,35 @@ def _chip(rng: np.random.Generator, shape: tuple[int, int], area_px: float) -> O
     return np.column_stack((x, y))
 
 
-def _draw(rng: np.random.Generator, covered: NDArray[np.uint8], outlines: list[Outline]) -> float:
-    """Draw one flake; return the pixels it newly covers by half or more."""
+def _drawn(rng: np.random.Generator, shape: tuple[int, int], outlines: list[Outline]) -> Flake | None:
+    """Draw one flake; None where it lies outside the beam."""
     every = np.vstack(outlines)
     low = np.maximum(np.floor(every.min(axis=0)).astype(int) - _MARGIN_PX, 0)
-    high = np.minimum(np.ceil(every.max(axis=0)).astype(int) + _MARGIN_PX, covered.shape[::-1])
+    high = np.minimum(np.ceil(every.max(axis=0)).astype(int) + _MARGIN_PX, shape[::-1])
     width, height = high - low
     if width < 2 or height < 2:
-        return 0.0
-    image = Image.new("L", (int(width) * _SIDE, int(height) * _SIDE), 0)
+        return None
+    image = Image.new("L", (int(width) * SIDE, int(height) * SIDE), 0)
     brush = ImageDraw.Draw(image)
     for outline in outlines:
-        brush.polygon([tuple(p) for p in (outline - low) * _SIDE], fill=255, outline=255, width=2)
+        brush.polygon([tuple(p) for p in (outline - low) * SIDE], fill=255, outline=255, width=2)
     soft = gaussian_filter(np.asarray(image, np.float32) / 255.0, 3.0)
-    fracture = _rough(rng, soft.shape, 60.0 * _SIDE) * rng.uniform(0.02, 0.3)
-    rim = _rough(rng, soft.shape, 3.0 * _SIDE) * 0.13 + _rough(rng, soft.shape, 9.0 * _SIDE) * 0.1
-    lost = soft + rim + np.minimum(fracture, 0.0) > 0.5
-    share = lost.reshape(height, _SIDE, width, _SIDE).sum(axis=(1, 3), dtype=np.uint8)
-    part = covered[low[1] : high[1], low[0] : high[0]]
-    before = int((part >= _SIDE**2 // 2).sum())
-    np.maximum(part, share, out=part)
-    return float((part >= _SIDE**2 // 2).sum() - before)
+    fracture = rough(rng, soft.shape, 60.0 * SIDE) * rng.uniform(0.02, 0.3)
+    rim = rough(rng, soft.shape, 3.0 * SIDE) * 0.13 + rough(rng, soft.shape, 9.0 * SIDE) * 0.1
+    return Flake(int(low[0]), int(low[1]), soft + rim + np.minimum(fracture, 0.0) > 0.5)
 
 
-def _rough(rng: np.random.Generator, shape: tuple[int, int], cell: float) -> NDArray[np.float32]:
+def _add(flake: Flake, covered: NDArray[np.uint8]) -> float:
+    """Add a flake to what is lost, in place; return the pixels it newly covers by half or more."""
+    x0, y0, x1, y1 = flake.box_px
+    part = covered[y0:y1, x0:x1]
+    before = int((part >= SIDE**2 // 2).sum())
+    np.maximum(part, flake.share(), out=part)
+    return float((part >= SIDE**2 // 2).sum() - before)
+
+
+def rough(rng: np.random.Generator, shape: tuple[int, int], cell: float) -> NDArray[np.float32]:
+    """Return smooth noise of a shape (height, width), independent at ``cell`` samples' distance."""
     grid = rng.standard_normal((int(shape[0] / cell) + 3, int(shape[1] / cell) + 3), dtype=np.float32)
     box = (0.5, 0.5, 0.5 + shape[1] / cell, 0.5 + shape[0] / cell)
     return np.asarray(Image.fromarray(grid).resize((shape[1], shape[0]), Image.Resampling.BICUBIC, box=box))

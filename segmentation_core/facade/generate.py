@@ -6,34 +6,31 @@ pixel of the beam), plus one tile in float32.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import geopandas
 import numpy as np
-import rasterio
-import rasterio.windows
 from numpy.typing import NDArray
-from rasterio.crs import CRS
 from shapely.affinity import affine_transform
 from shapely.geometry import box
 
 from segmentation_core.export.csv_table import output_errors
 from segmentation_core.facade.beam import paint_beam
+from segmentation_core.facade.breaking import break_beam
+from segmentation_core.facade.canvas import Canvas, photographed, seeded, write_classes, write_picture
 from segmentation_core.facade.coverage import crack_coverage
-from segmentation_core.facade.cracking import CrackNetwork, bending, crack_network
+from segmentation_core.facade.cracking import CrackNetwork
 from segmentation_core.facade.flaking import loss_coverage
 from segmentation_core.facade.layout import FULL_SIZE_PX, Beam, FacadeLayout, facade_layout, valid_mask
-from segmentation_core.facade.surroundings import LightProfile, light_profile, paint_surroundings
+from segmentation_core.facade.record import matching_record, write_record
+from segmentation_core.facade.surroundings import light_profile, paint_surroundings
 from segmentation_core.facade.truth import BeamTruth, beam_truth, true_classes
-from segmentation_core.facade.weathering import HALO_PX, Layers, Weather, weather, weathered
+from segmentation_core.facade.view import StraightView
+from segmentation_core.facade.weathering import Camera, weather
 from segmentation_core.progress import Progress, silent
-from segmentation_core.raster.checksum import file_sha256
 from segmentation_core.raster.grid import Window
-from segmentation_core.vocabulary import load_vocabulary
 
 __all__ = ["DEMO_SEED", "ID_FIELD", "Facade", "facade_files", "generate_facade"]
 
@@ -42,7 +39,6 @@ DEMO_SEED = 1420
 
 ID_FIELD = "beam_id"
 _VERSION = 1
-_TILE_PX = (512, 1024)
 _STAGE = "painting the facade"
 
 
@@ -63,28 +59,6 @@ class Facade:
     truth_raster: Path
     truth_record: Path
     beams: tuple[BeamTruth, ...]
-
-
-@dataclass(frozen=True)
-class _Canvas:
-    """Layers of the whole facade."""
-
-    rgb: NDArray[np.uint8]
-    relief: NDArray[np.uint8]
-    crack: NDArray[np.uint8]
-    depth: NDArray[np.uint8]
-    lost: NDArray[np.uint8]
-
-    def read(self, window: Window, light: LightProfile) -> Layers:
-        place = np.s_[window.row_off : window.row_end, window.col_off : window.col_end]
-        return Layers(
-            rgb=self.rgb[place],
-            relief=self.relief[place],
-            crack=self.crack[place],
-            depth=self.depth[place],
-            lost=self.lost[place],
-            shade=light.read(window),
-        )
 
 
 def generate_facade(
@@ -128,14 +102,13 @@ def generate_facade(
         folder.mkdir(parents=True, exist_ok=True)
         facade_files(folder, ()).truth_record.unlink(missing_ok=True)
         canvas, networks = _painted(layout, seed, progress)
-        valid = valid_mask(layout, _rng(seed, 1))
+        valid = valid_mask(layout, seeded(seed, 1))
         beams = _write_truth(folder, layout, canvas, networks, valid)
         _write_orthophoto(folder, layout, canvas, valid, seed, progress)
         _write_elements(folder, layout)
         facade = facade_files(folder, beams)
         record["elements"] = [beam.as_dict() for beam in beams]
-        record["sha256"] = {path.name: file_sha256(path) for path in _data_files(facade)}
-        facade.truth_record.write_text(json.dumps(record, indent=2), encoding="utf-8")
+        write_record(facade.truth_record, _data_files(facade), record)
     return facade
 
 
@@ -149,16 +122,13 @@ def facade_files(folder: Path, beams: tuple[BeamTruth, ...]) -> Facade:
 def _ready(folder: Path, wanted: dict[str, Any]) -> Facade | None:
     """Return the facade in the folder if it is the wanted one and its files are as they were written."""
     facade = facade_files(folder, ())
-    if not all(path.is_file() for path in (*_data_files(facade), facade.truth_record)):
+    record = matching_record(facade.truth_record, _data_files(facade), wanted)
+    if record is None:
         return None
     try:
-        record = json.loads(facade.truth_record.read_text(encoding="utf-8"))
-        same = all(record.get(key) == value for key, value in wanted.items())
-        if not same or any(file_sha256(p) != record["sha256"].get(p.name) for p in _data_files(facade)):
-            return None
         return facade_files(folder, tuple(BeamTruth(**beam) for beam in record["elements"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        # A record that is not ours, or cut short: generate again.
+    except (KeyError, TypeError):
+        # A record that is not ours: generate again.
         return None
 
 
@@ -166,16 +136,10 @@ def _data_files(facade: Facade) -> tuple[Path, ...]:
     return facade.orthophoto, facade.elements, facade.truth_raster
 
 
-def _rng(seed: int, *purpose: int) -> np.random.Generator:
-    """Return an independent generator for one purpose: pieces may be made in any order."""
-    return np.random.default_rng([seed, *purpose])
-
-
-def _painted(layout: FacadeLayout, seed: int, progress: Progress) -> tuple[_Canvas, list[CrackNetwork]]:
-    shape = layout.shape
-    canvas = _Canvas(np.zeros((*shape, 3), np.uint8), *(np.zeros(shape, np.uint8) for _ in range(4)))
+def _painted(layout: FacadeLayout, seed: int, progress: Progress) -> tuple[Canvas, list[CrackNetwork]]:
+    canvas = Canvas.blank(layout.shape)
     progress(_STAGE, 0.0, 1.0)
-    paint_surroundings(layout, canvas.rgb, canvas.relief, _rng(seed, 2))
+    paint_surroundings(layout, canvas.rgb, canvas.relief, seeded(seed, 2), StraightView())
     networks = []
     total = len(layout.beams)
     for k, beam in enumerate(layout.beams):
@@ -184,28 +148,25 @@ def _painted(layout: FacadeLayout, seed: int, progress: Progress) -> tuple[_Canv
     return canvas, networks
 
 
-def _paint_and_break(canvas: _Canvas, beam: Beam, seed: int, k: int) -> CrackNetwork:
+def _paint_and_break(canvas: Canvas, beam: Beam, seed: int, k: int) -> CrackNetwork:
     x0, y0, x1, y1 = beam.box_px
-    shape, place = (y1 - y0, x1 - x0), np.s_[y0:y1, x0:x1]
-    canvas.rgb[place], canvas.relief[place] = paint_beam(shape[1], shape[0], beam.scheme, _rng(seed, 3, k))
-    bend = bending(_rng(seed, 4, k), shape)
-    network, cells = crack_network(_rng(seed, 5, k), shape, beam.damage, bend)
-    canvas.crack[place], canvas.depth[place] = crack_coverage(network, shape)
-    canvas.lost[place] = loss_coverage(_rng(seed, 6, k), shape, cells, beam.damage, bend)
-    return network
+    shape, place = beam.shape, np.s_[y0:y1, x0:x1]
+    canvas.rgb[place], canvas.relief[place] = paint_beam(shape[1], shape[0], beam.scheme, seeded(seed, 3, k))
+    broken = break_beam(beam, seed, k)
+    canvas.crack[place], canvas.depth[place] = crack_coverage(broken.network, shape)
+    canvas.lost[place] = loss_coverage(broken.flakes, shape)
+    return broken.network
 
 
 def _write_truth(
     folder: Path,
     layout: FacadeLayout,
-    canvas: _Canvas,
+    canvas: Canvas,
     networks: list[CrackNetwork],
     valid: NDArray[np.bool_],
 ) -> tuple[BeamTruth, ...]:
     classes = true_classes(canvas.crack, canvas.lost, valid)
-    profile = _profile(layout) | {"count": 1, "nodata": load_vocabulary().nodata_value}
-    with rasterio.open(facade_files(folder, ()).truth_raster, "w", **profile) as sink:
-        sink.write(classes, 1)
+    write_classes(facade_files(folder, ()).truth_raster, layout.grid, classes)
     unit_m = layout.grid.gsd_mm / 1000
     truths = []
     for beam, network in zip(layout.beams, networks, strict=True):
@@ -214,62 +175,22 @@ def _write_truth(
     return tuple(truths)
 
 
-def _profile(layout: FacadeLayout) -> dict[str, Any]:
-    grid = layout.grid
-    return {
-        "driver": "GTiff",
-        "width": grid.width,
-        "height": grid.height,
-        "dtype": "uint8",
-        "transform": grid.affine,
-        "crs": CRS.from_wkt(grid.crs_wkt),
-        "tiled": True,
-        "blockxsize": 512,
-        "blockysize": 512,
-        "compress": "deflate",
-        "num_threads": "ALL_CPUS",
-    }
-
-
 def _write_orthophoto(
     folder: Path,
     layout: FacadeLayout,
-    canvas: _Canvas,
+    canvas: Canvas,
     valid: NDArray[np.bool_],
     seed: int,
     progress: Progress,
 ) -> None:
-    fields, light = weather(_rng(seed, 7), layout.shape), light_profile(layout)
-    profile = _profile(layout) | {"count": 3, "photometric": "rgb", "predictor": 2, "zlevel": 3}
-    height, width = layout.shape
-    with (
-        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
-        rasterio.open(facade_files(folder, ()).orthophoto, "w", **profile) as sink,
-    ):
-        for core in _tiles(height, width):
-            progress(_STAGE, 0.5 + 0.5 * core.row_off / height, 1.0)
-            rgb = _photographed_tile(canvas, core, fields, light, _rng(seed, 8, core.row_off, core.col_off))
-            seen = valid[core.row_off : core.row_end, core.col_off : core.col_end]
-            rgb[~seen] = 0
-            place = rasterio.windows.Window(core.col_off, core.row_off, core.width, core.height)
-            sink.write(np.moveaxis(rgb, 2, 0), window=place)
-            sink.write_mask(seen, window=place)
+    fields, light = weather(seeded(seed, 7), layout.shape), light_profile(layout)
 
+    def taken(core: Window) -> NDArray[np.uint8]:
+        rng = seeded(seed, 8, core.row_off, core.col_off)
+        return photographed(canvas, core, lambda window: (light.read(window), fields), rng, Camera())
 
-def _tiles(height: int, width: int) -> Iterator[Window]:
-    for row in range(0, height, _TILE_PX[0]):
-        for col in range(0, width, _TILE_PX[1]):
-            yield Window(row, col, *_TILE_PX).clipped(height, width)
-
-
-def _photographed_tile(
-    canvas: _Canvas, core: Window, fields: Weather, light: LightProfile, rng: np.random.Generator
-) -> NDArray[np.uint8]:
-    height, width = canvas.relief.shape
-    window = core.grown(HALO_PX).clipped(height, width)
-    picture = weathered(canvas.read(window, light), window, fields, rng)
-    row, col = core.row_off - window.row_off, core.col_off - window.col_off
-    return picture[row : row + core.height, col : col + core.width]
+    path = facade_files(folder, ()).orthophoto
+    write_picture(path, layout.grid, valid, taken, lambda done: progress(_STAGE, 0.5 + 0.5 * done, 1.0))
 
 
 def _write_elements(folder: Path, layout: FacadeLayout) -> None:

@@ -78,6 +78,12 @@ class Beam:
     scheme: BeamScheme
     damage: Damage
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        x0, y0, x1, y1 = self.box_px
+        return y1 - y0, x1 - x0
+
 
 @dataclass(frozen=True)
 class FacadeLayout:

@@ -14,6 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from segmentation_core.facade.curves import Points
 from segmentation_core.facade.palette import GOLD, INK, WHITE, Colour, Ramp
+from segmentation_core.facade.view import Sheet
 
 __all__ = ["Painter", "union_of_circles"]
 
@@ -37,11 +38,22 @@ class Painter:
         What the canvas is covered with.
     rng : numpy Generator
         Draws the displacement.
+    sheet : Sheet or None
+        What to paint on, if the finished picture's pixels are to be others.
     """
 
-    def __init__(self, width_px: int, height_px: int, ground: Colour, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        width_px: int,
+        height_px: int,
+        ground: Colour,
+        rng: np.random.Generator,
+        sheet: Sheet | None = None,
+    ) -> None:
         self.width_px, self.height_px = width_px, height_px
-        size = (width_px * _SUPERSAMPLING, height_px * _SUPERSAMPLING)
+        self._sheet = sheet
+        sides = (width_px, height_px) if sheet is None else (sheet.width_px, sheet.height_px)
+        size = (sides[0] * _SUPERSAMPLING, sides[1] * _SUPERSAMPLING)
         self._use(Image.new("RGB", size, ground), Image.new("L", size, 0), np.zeros(2))
         self._phase = rng.uniform(0, 2 * np.pi, 4)
         self._frequency = 2 * np.pi / rng.uniform(130, 700, (2, 4)) * rng.choice([-1, 1], (2, 4))
@@ -167,6 +179,8 @@ class Painter:
         shake = np.sin(place @ self._frequency + self._phase)
         tremor = _HAND_TREMOR_PX * min(self.height_px / 1000, 1.0)
         place += tremor * (shake[:, :2] + shake[:, 2:])
+        if self._sheet is not None:
+            place = self._sheet.place(place)
         return np.asarray(place * _SUPERSAMPLING - self._origin)
 
     def _fill_polygon(self, polygon: Polygon, colour: Colour, relief: int) -> None:

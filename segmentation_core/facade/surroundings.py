@@ -13,6 +13,7 @@ from segmentation_core.facade.layout import FacadeLayout
 from segmentation_core.facade.motifs import cloud
 from segmentation_core.facade.painter import Painter
 from segmentation_core.facade.palette import BLUE, GOLD, GREEN, INK, OCHRE, RED, TEAL, WHITE
+from segmentation_core.facade.view import View, put
 from segmentation_core.raster.grid import Window
 
 __all__ = ["LightProfile", "light_profile", "paint_surroundings"]
@@ -21,21 +22,26 @@ _PLASTER = (176, 164, 146)
 
 
 def paint_surroundings(
-    layout: FacadeLayout, rgb: NDArray[np.uint8], relief: NDArray[np.uint8], rng: np.random.Generator
+    layout: FacadeLayout,
+    rgb: NDArray[np.uint8],
+    relief: NDArray[np.uint8],
+    rng: np.random.Generator,
+    view: View,
 ) -> None:
-    """Paint everything but the beams, in place."""
+    """Paint everything but the beams, in place, on the pixels of a view."""
     height, width = layout.shape
     tops = [0, *(beam.box_px[3] for beam in layout.beams)]
     bottoms = [*(beam.box_px[1] for beam in layout.beams), height]
     painters = (_rafter_ends, _plain_board, _cloud_board, _plaster)
     for top, bottom, paint in zip(tops, bottoms, painters, strict=True):
-        painter = Painter(width, bottom - top, RED.dark, rng)
+        band = (0, top, width, bottom)
+        painter = Painter(width, bottom - top, RED.dark, rng, view.sheet(band))
         paint(painter)
-        rgb[top:bottom], relief[top:bottom] = painter.finished()
+        painted, raised = painter.finished()
+        put(view, band, (rgb, painted), (relief, raised))
     left, _, right, _ = layout.beams[0].box_px
-    for columns in (slice(0, left), slice(right, width)):
-        rgb[:, columns] = RED.deep
-        relief[:, columns] = 0
+    for column in ((0, 0, left, height), (right, 0, width, height)):
+        put(view, column, (rgb, np.array(RED.deep, np.uint8)), (relief, np.array(0, np.uint8)))
 
 
 def _rafter_ends(painter: Painter) -> None:
@@ -89,6 +95,12 @@ class LightProfile:
 
     rows: NDArray[np.float32]
     columns: NDArray[np.float32]
+
+    def at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the light at points in pixel coordinates (x = column, y = row)."""
+        rows = np.interp(y, np.arange(len(self.rows)) + 0.5, self.rows)
+        columns = np.interp(x, np.arange(len(self.columns)) + 0.5, self.columns)
+        return np.asarray(rows * columns, np.float32)
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Return the light on a window, 1 in full light."""

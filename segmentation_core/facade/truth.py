@@ -12,7 +12,7 @@ from segmentation_core.facade.cracking import CrackNetwork
 from segmentation_core.facade.layout import Beam
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["BeamTruth", "beam_truth", "true_classes", "visible_length_px"]
+__all__ = ["BeamTruth", "beam_truth", "true_classes", "visible_length_px", "visible_segments"]
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,16 @@ def visible_length_px(network: CrackNetwork, classes: NDArray[np.uint8]) -> floa
 
     A segment (about 2 px) counts where its middle is visible.
     """
+    return float(network.segment_lengths()[visible_segments(network, classes)].sum())
+
+
+def visible_segments(network: CrackNetwork, classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Say of every segment of a network whether its middle is visible, as in `visible_length_px`."""
     vocabulary = load_vocabulary()
     first = network.segments()
-    p0, p1 = network.points[first], network.points[first + 1]
-    col, row = np.floor((p0 + p1) / 2).astype(np.int64).T
+    col, row = np.floor((network.points[first] + network.points[first + 1]) / 2).astype(np.int64).T
     inside = (col >= 0) & (row >= 0) & (col < classes.shape[1]) & (row < classes.shape[0])
     value = classes[row[inside], col[inside]]
-    visible = (value != vocabulary.polygon_class.value) & (value != vocabulary.nodata_value)
-    return float(np.hypot(*(p1 - p0)[inside][visible].T).sum())
+    visible = np.zeros(len(first), bool)
+    visible[inside] = (value != vocabulary.polygon_class.value) & (value != vocabulary.nodata_value)
+    return visible

@@ -7,15 +7,16 @@ of one band; the fields behind it are continuous over the facade.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from segmentation_core.facade.noise import NoiseField, noise_field, white_noise
+from segmentation_core.facade.noise import noise_field, white_noise
 from segmentation_core.raster.grid import Window
 
-__all__ = ["HALO_PX", "Layers", "Weather", "weather", "weathered"]
+__all__ = ["HALO_PX", "Camera", "Field", "Layers", "Weather", "weather", "weathered"]
 
 HALO_PX = 40
 
@@ -58,19 +59,42 @@ class Layers:
     shade: FloatArray
 
 
+class Field(Protocol):
+    """Smooth random values over a facade."""
+
+    def read(self, window: Window) -> FloatArray:
+        """Return the values at the pixel centres of a window."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Lens and colour balance.
+
+    Attributes
+    ----------
+    blur_px : float
+        Standard deviation of the lens's blur.
+    gains : (float, float, float)
+        Of red, green and blue.
+    """
+
+    blur_px: float = 0.62
+    gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Weather:
     """The random fields of one facade."""
 
-    warmth: NoiseField
-    mottle: NoiseField
-    brush: NoiseField
-    grain: NoiseField
-    wear: NoiseField
-    grime: NoiseField
-    drips: NoiseField
-    lip: NoiseField
-    light: NoiseField
+    warmth: Field
+    mottle: Field
+    brush: Field
+    grain: Field
+    wear: Field
+    grime: Field
+    drips: Field
+    lip: Field
+    light: Field
 
 
 def weather(rng: np.random.Generator, shape: tuple[int, int]) -> Weather:
@@ -88,7 +112,9 @@ def weather(rng: np.random.Generator, shape: tuple[int, int]) -> Weather:
     )
 
 
-def weathered(layers: Layers, window: Window, fields: Weather, rng: np.random.Generator) -> NDArray[np.uint8]:
+def weathered(
+    layers: Layers, window: Window, fields: Weather, rng: np.random.Generator, camera: Camera
+) -> NDArray[np.uint8]:
     """Return a window of the finished photograph, its ring of ``HALO_PX`` included.
 
     Parameters
@@ -101,6 +127,8 @@ def weathered(layers: Layers, window: Window, fields: Weather, rng: np.random.Ge
         Of the facade.
     rng : numpy Generator
         Of this window: fine grain and the camera's noise.
+    camera : Camera
+        That takes the picture.
 
     Returns
     -------
@@ -112,7 +140,7 @@ def weathered(layers: Layers, window: Window, fields: Weather, rng: np.random.Ge
     _bare_ground(image, layers, window, fields, rng)
     _soil(image, window, fields)
     _light_up(image, layers, window, fields)
-    return _photographed(image, rng)
+    return _photographed(image, rng, camera)
 
 
 def _blend(image: FloatArray, colour: FloatArray, amount: FloatArray) -> None:
@@ -243,10 +271,10 @@ def _light_up(image: FloatArray, layers: Layers, window: Window, fields: Weather
     _scale(image, layers.shade * (1.0 + 0.05 * fields.light.read(window)))
 
 
-def _photographed(image: FloatArray, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _photographed(image: FloatArray, rng: np.random.Generator, camera: Camera) -> NDArray[np.uint8]:
     """Blur by the lens and add the sensor's noise, greater in luminance than in colour."""
     for band in range(3):
-        image[..., band] = gaussian_filter(image[..., band], 0.62)
+        image[..., band] = gaussian_filter(image[..., band] * np.float32(camera.gains[band]), camera.blur_px)
     luminance = white_noise(rng, image.shape[:2]) * 2.0
     for band in range(3):
         image[..., band] += luminance + 1.2 * white_noise(rng, image.shape[:2])

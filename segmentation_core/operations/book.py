@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from segmentation_core.errors import ParameterError
 from segmentation_core.progress import Progress, silent
-from segmentation_core.survey.check.contents import check_contents
-from segmentation_core.survey.check.files import check_files, raster_bytes, remove_rasters
+from segmentation_core.survey.check.files import raster_bytes, remove_rasters
 from segmentation_core.survey.check.findings import Finding
-from segmentation_core.survey.check.geometry import check_geometry
-from segmentation_core.survey.check.structure import check_pages, check_structure
+from segmentation_core.survey.check.inspection import findings_of, repaired
 from segmentation_core.survey.figures import is_stale
 from segmentation_core.survey.labels import checked_date, checked_name
 from segmentation_core.survey.schema import DEFECT_LAYERS, UNTOUCHED
-from segmentation_core.survey.store import Book, copy_book, existing, reading, writing
+from segmentation_core.survey.store import Book, existing, reading, writing
 from segmentation_core.survey.surveys import Survey, orthophotos_of, surveys_of, update_validity
 
 __all__ = ["book_check", "book_list", "book_redate", "book_remove", "book_rename"]
@@ -170,20 +167,14 @@ def book_check(book: str | Path, *, repair: bool = False, progress: Progress = s
         Not a survey book, of a newer version, or in use; or there is no room for the copy.
     """
     book = existing(book)
-    with reading(book) as opened:
-        found = _findings(opened)
-        files = [] if _is_damaged(found) else list(check_files(opened, progress))
+    found = left = findings_of(book, progress)
     done: list[str] = []
     backup = None
-    left = [*found, *files]
-    repairs = [finding.repair for finding in left if finding.repair is not None]
-    if repair and repairs:
-        backup, done = _repair(book, repairs)
-        with reading(book) as opened:
-            left = [*_findings(opened), *(f for f in files if f.repair is None)]
+    if repair and any(finding.repair is not None for finding in found):
+        backup, done, left = repaired(book, found)
     return {
         "ok": not left,
-        "findings": [_told(f) for f in (*found, *files)],
+        "findings": [_told(f) for f in found],
         "repaired": done,
         "left": [_told(f) for f in left],
         "run": {"book": str(book), "backup": None if backup is None else str(backup)},
@@ -268,23 +259,6 @@ def _remove_folders(folders: list[Path], book: Path) -> tuple[int, list[str]]:
         except OSError as exc:
             notes.append(f"rasters in {folder} could not be removed ({exc.strerror}): remove them by hand")
     return freed, notes
-
-
-def _findings(opened: Book) -> list[Finding]:
-    found = list(check_pages(opened))
-    if _is_damaged(found):
-        return found
-    return [*found, *check_structure(opened), *check_contents(opened), *check_geometry(opened)]
-
-
-def _is_damaged(found: list[Finding]) -> bool:
-    return any(finding.check == "sqlite" and finding.repair is None for finding in found)
-
-
-def _repair(book: Path, repairs: list[Callable[[Book], str]]) -> tuple[Path, list[str]]:
-    with writing(book) as opened:
-        backup = copy_book(book)
-        return backup, [run(opened) for run in repairs]
 
 
 def _told(finding: Finding) -> dict[str, Any]:

@@ -38,7 +38,7 @@ _NO_ELEMENT = (
 )
 _NO_CLASS = "class_cd IS NULL OR class_cd NOT IN (SELECT class_cd FROM defect_class)"
 _NO_UID = "uid IS NULL OR uid = ''"
-_TWIN = "EXISTS (SELECT 1 FROM {t} other WHERE other.uid = {t}.uid AND other.fid < {t}.fid)"
+_TWIN = "uid NOTNULL AND uid <> '' AND fid NOT IN (SELECT min(fid) FROM {t} GROUP BY uid)"
 _NO_STATUS = f"status IS NULL OR status NOT IN {STATUSES}"
 _NO_PAIR = "pair_id IS NULL OR pair_id NOT IN (SELECT pair_id FROM change_pair WHERE pair_id NOTNULL)"
 

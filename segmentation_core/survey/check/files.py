@@ -68,6 +68,7 @@ def _orthophoto(book: Book, survey: str, orth_id: str, record: OrthophotoRecord)
                 "orthophoto",
                 f"survey {survey!r}: the orthophoto {path} is not the one surveyed (SHA-256 differs)",
                 "Put the original back, or survey the new one",
+                of_files=True,
             )
         return
     found = [p for p in _nearby(book.path, path.name) if _sha256(p) == record.sha256]
@@ -78,10 +79,11 @@ def _orthophoto(book: Book, survey: str, orth_id: str, record: OrthophotoRecord)
             f"{what}; the same picture lies at {found[0]}",
             "Repair it, or move it back",
             partial(_point_to, "path", orth_id, found[0]),
+            of_files=True,
         )
     else:
         remedy = f"Put it back, or into the book's folder under the name {path.name}, then repair"
-        yield Finding("orthophoto", what, remedy)
+        yield Finding("orthophoto", what, remedy, of_files=True)
 
 
 def _rasters(book: Book, survey: str, orth_id: str, record: OrthophotoRecord) -> Iterator[Finding]:
@@ -92,6 +94,7 @@ def _rasters(book: Book, survey: str, orth_id: str, record: OrthophotoRecord) ->
                 "rasters",
                 f"survey {survey!r}: the rasters in {folder} were made from another picture",
                 "Survey the orthophoto again",
+                of_files=True,
             )
         return
     home = book.path.resolve().parent
@@ -104,10 +107,11 @@ def _rasters(book: Book, survey: str, orth_id: str, record: OrthophotoRecord) ->
             f"{what}; they lie in {found[0]}",
             "Repair it, or move them back",
             partial(_point_to, "rasters", orth_id, found[0]),
+            of_files=True,
         )
     else:
         remedy = "Put them back; or survey the orthophoto again, which keeps what a person touched"
-        yield Finding("rasters", what, remedy)
+        yield Finding("rasters", what, remedy, of_files=True)
 
 
 def _are_of(folder: Path, record: OrthophotoRecord) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from segmentation_core.survey.store import Book
 
-__all__ = ["Check", "Finding", "plural"]
+__all__ = ["Finding", "plural"]
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,15 @@ class Finding:
     repair : callable or None
         Called inside a transaction (`segmentation_core.survey.store.writing`); says what it did. None where
         only a person can decide.
+    of_files : bool
+        Whether it is about files beside the book.
     """
 
     check: str
     what: str
     remedy: str
     repair: Callable[[Book], str] | None = None
-
-
-Check = Callable[[Book], Iterator[Finding]]
+    of_files: bool = False
 
 
 def plural(count: int, noun: str) -> str:

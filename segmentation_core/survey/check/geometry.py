@@ -83,6 +83,12 @@ def _mend(layer: Layer, book: Book) -> str:
         f"UPDATE {layer.name} SET geom = ? WHERE fid = ?",
         [(blob, fid) for blob, (fid, _) in zip(encode(shapes, book.srs_id), found, strict=True)],
     )
+    if {"orth_id TEXT", "area_m2 REAL"} <= set(layer.columns):
+        unit = f"(SELECT m_per_unit FROM orthophoto o WHERE o.orth_id = {layer.name}.orth_id)"
+        book.connection.executemany(
+            f"UPDATE {layer.name} SET area_m2 = coalesce(? * {unit} * {unit}, area_m2) WHERE fid = ?",
+            [(shape.area, fid) for fid, shape in found],
+        )
     book.connection.execute("UPDATE element_stats SET stale = 1")
     return (
         f"{layer.name}: mended {plural(len(found), 'shape')}; statistics are computed anew when next needed"

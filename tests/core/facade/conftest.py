@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from segmentation_core.facade.generate import generate_facade
+from segmentation_core.facade.second_epoch import generate_second_epoch
 
 SMALL, TINY = (1600, 900), (1200, 600)
 
@@ -19,6 +20,12 @@ def small_facade(tmp_path_factory):
 def tiny_facade(tmp_path_factory):
     """Return the smallest facade there is, seed 1, that no test may change."""
     return generate_facade(tmp_path_factory.mktemp("tiny"), seed=1, size_px=TINY)
+
+
+@pytest.fixture(scope="session")
+def second_epoch(tmp_path_factory):
+    """Return the second survey of the smallest facade, seed 1, that no test may change."""
+    return generate_second_epoch(tmp_path_factory.mktemp("second"), seed=1, size_px=TINY)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from scipy.ndimage import distance_transform_edt
 
 from segmentation_core.facade.coverage import crack_coverage
 from segmentation_core.facade.cracking import CrackNetwork, bending, cell_area, crack_network
-from segmentation_core.facade.flaking import loss_coverage
+from segmentation_core.facade.flaking import flakes_fallen, loss_coverage
 from segmentation_core.facade.layout import Damage
 
 SHAPE = (400, 1200)
@@ -102,7 +102,7 @@ def test_one_seed_gives_one_network():
 
 def test_flakes_take_about_the_wanted_share_and_end_at_cracks():
     network, cells, bend = cracked()
-    lost = loss_coverage(np.random.default_rng(5), SHAPE, cells, DAMAGE, bend) >= 8
+    lost = loss_coverage(flakes_fallen(np.random.default_rng(5), SHAPE, cells, DAMAGE, bend), SHAPE) >= 8
     assert DAMAGE.lost * 0.8 < lost.mean() < DAMAGE.lost * 1.5
     covered, _ = crack_coverage(network, SHAPE)
     to_crack = distance_transform_edt(covered < 8)
@@ -115,5 +115,5 @@ def test_flakes_take_about_the_wanted_share_and_end_at_cracks():
 
 def test_whole_paint_can_lose_chips_too():
     bend = bending(np.random.default_rng(0), SHAPE)
-    lost = loss_coverage(np.random.default_rng(1), SHAPE, [], DAMAGE, bend) >= 8
+    lost = loss_coverage(flakes_fallen(np.random.default_rng(1), SHAPE, [], DAMAGE, bend), SHAPE) >= 8
     assert DAMAGE.lost * 0.8 < lost.mean() < DAMAGE.lost * 1.5

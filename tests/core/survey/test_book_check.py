@@ -15,7 +15,7 @@ import pytest
 import shapely
 from journey_data import HEIGHT, WIDTH, picture_and_classes, write_elements, write_raster
 
-from segmentation_core.errors import BookError
+from segmentation_core.errors import BookError, BookLockedError
 from segmentation_core.operations.book import book_check, book_list
 from segmentation_core.operations.survey import survey
 from segmentation_core.statistics.features import wkb_of
@@ -87,6 +87,15 @@ def test_a_book_in_order(book):
         assert told["run"]["backup"] is None
     assert book.read_bytes() == before
     assert sorted(p.name for p in book.parent.glob("*.gpkg")) == ["book.gpkg", "elements.gpkg"]
+
+
+def test_a_book_that_gdal_wrote_to_is_in_order(book):
+    """GDAL adds tables and triggers of its own."""
+    elements = pyogrio.read_dataframe(book, layer="element")
+    elements["elem_id"] = elements["elem_id"] + "-new"
+    pyogrio.write_dataframe(elements, book, layer="element", append=True)
+    assert book_check(book)["findings"] == []
+    assert [s["stale"] for s in book_list(book)["surveys"]] == [True, True]
 
 
 MENDED = {
@@ -225,6 +234,7 @@ def test_a_shape_that_stays_one_is_mended(book, sql):
     mended = shapely.from_wkb(wkb_of(blob))
     assert mended.is_valid
     assert mended.area == pytest.approx(0.0004)
+    assert sql("SELECT area_m2 FROM loss_polygon WHERE fid = 1") == [(pytest.approx(0.0004),)]
     assert book_list(book)["surveys"][0]["stale"]
 
 
@@ -295,6 +305,19 @@ def test_the_copy_never_replaces_one(book, sql):
         sql("DELETE FROM rtree_crack_line_geom")
         told = book_check(book, repair=True)
         assert told["run"]["backup"] == str(book.with_name(f"book.backup-{number}.gpkg"))
+
+
+def test_a_book_in_use_is_not_repaired(book, sql, monkeypatch):
+    monkeypatch.setattr("segmentation_core.survey.store.WRITE_WAIT_S", 0.1)
+    sql("DELETE FROM rtree_crack_line_geom")
+    before = contents(book)
+    with closing(sqlite3.connect(book, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert not book_check(book)["ok"]
+        with pytest.raises(BookLockedError, match="another program"):
+            book_check(book, repair=True)
+    assert contents(book) == before
+    assert not list(book.parent.glob("*.backup-*"))
 
 
 def test_exit_codes(book, sql):
