@@ -88,9 +88,10 @@ class Courses:
 
         Simplifying shortens a line by a few parts in ten thousand; chainage is stretched to make up for it.
         """
-        drawn = shapely.segmentize(
-            shapely.simplify(self.lines, tolerance_mm, preserve_topology=False), longest_mm
-        )
+        drawn = shapely.simplify(self.lines, tolerance_mm, preserve_topology=False)
+        # A ring of a few pixels would become a point.
+        drawn = np.where(shapely.is_closed(self.lines), self.lines, drawn)
+        drawn = shapely.segmentize(drawn, longest_mm)
         plain = courses_of(drawn)
         line = np.repeat(np.arange(len(drawn)), np.diff(plain.firsts))
         shorter = np.maximum(plain.ends - plain.begins, np.finfo(float).tiny)

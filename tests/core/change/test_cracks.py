@@ -181,5 +181,7 @@ def test_nothing_against_nothing():
 def test_columns_that_do_not_fit_are_refused():
     with pytest.raises(ParameterError, match="differ in number"):
         Epoch([LEFT], [], np.zeros(1), [("I", "I")], [], [], 1.0, WALL)
+    with pytest.raises(ParameterError, match="no length"):
+        compare_cracks(survey(LEFT), survey([(3, 3), (3, 3)]), SETTINGS)
     with pytest.raises(ParameterError, match="gsd_mm"):
         ChangeSettings(0, 0, 0)

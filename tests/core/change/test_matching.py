@@ -50,6 +50,12 @@ def test_the_partner_is_the_nearest_line():
     assert set(of_b.partners.tolist()) == {1}
 
 
+def test_a_ring_smaller_than_the_tolerance_keeps_its_length():
+    tiny = course([(0, 0), (0.03, 0.03), (0, 0.05), (0, 0)], [(5, 0), (9, 0)])
+    of_a, _ = matched(tiny, tiny, EPS, 1.0)
+    assert of_a.stretches.lengths.sum() == pytest.approx(tiny.whole.lengths.sum())
+
+
 def test_unrelated_cracks_hide_each_other_as_often_as_predicted():
     """Buffers around random lines, which the correction for chance divides by."""
     random = np.random.default_rng(4)
