@@ -1,8 +1,8 @@
 """How fast two surveys' cracks are compared, and how rightly on many generated pairs.
 
 Speed: a network of Voronoi cells, its branches followed by a vertex per pixel, against itself with the
-scatter of two vectorisings; the ratio is to a plain overlay (buffers of one survey's lines, intersected with
-the other's), which tells no directions, partners, tips or gaps.
+scatter of two vectorisings. The ratio is to a plain overlay, one way: buffers of one survey's lines,
+intersected with the other's, which tells no directions, partners, tips or gaps.
 
 Accuracy: walls with known changes, drawn, photographed twice, vectorised and compared; unchanged walls too.
 

@@ -61,6 +61,8 @@ class Courses:
 
     def points(self, chainage: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the points at chainages, shape (N, 2)."""
+        if not self.chainage.size:
+            return np.zeros((0, 2))
         return np.column_stack([np.interp(chainage, self.chainage, self.vertices[:, k]) for k in (0, 1)])
 
     def cut(self, stretches: Stretches) -> NDArray[np.object_]:
@@ -86,9 +88,10 @@ class Courses:
 
         Simplifying shortens a line by a few parts in ten thousand; chainage is stretched to make up for it.
         """
-        drawn = shapely.segmentize(
-            shapely.simplify(self.lines, tolerance_mm, preserve_topology=False), longest_mm
-        )
+        drawn = shapely.simplify(self.lines, tolerance_mm, preserve_topology=False)
+        # A ring of a few pixels would become a point.
+        drawn = np.where(shapely.is_closed(self.lines), self.lines, drawn)
+        drawn = shapely.segmentize(drawn, longest_mm)
         plain = courses_of(drawn)
         line = np.repeat(np.arange(len(drawn)), np.diff(plain.firsts))
         shorter = np.maximum(plain.ends - plain.begins, np.finfo(float).tiny)
@@ -150,11 +153,18 @@ def inside(courses: Courses, area: Any) -> Stretches:
     shapely.prepare(area)
     whole = shapely.covers(area, courses.lines)
     crossing = np.flatnonzero(~whole & shapely.intersects(area, courses.lines))
-    cuts = shapely.intersection(courses.lines[crossing], shapely.boundary(area))
+    # Segment by segment: a line that passes one place twice is cut both times.
+    vertex = np.concatenate([np.zeros(0, int), *_vertices(courses, crossing)])
+    starts, stops = courses.vertices[vertex], courses.vertices[vertex + 1]
+    cuts = shapely.intersection(
+        shapely.linestrings(np.stack([starts, stops], axis=1)) if vertex.size else np.zeros(0, object),
+        shapely.boundary(area),
+    )
     points, owner = shapely.get_coordinates(cuts, return_index=True)
-    line = crossing[owner]
-    along = shapely.line_locate_point(courses.lines[line], shapely.points(points)) if len(points) else []
-    bounds = np.concatenate([courses.begins[line] + along, courses.begins[crossing], courses.ends[crossing]])
+    line = courses.line_at(courses.chainage[vertex[owner]])
+    along = courses.chainage[vertex[owner]] + np.hypot(*(points - starts[owner]).T)
+    along = np.clip(along, courses.begins[line], courses.ends[line])
+    bounds = np.concatenate([along, courses.begins[crossing], courses.ends[crossing]])
     owners = np.concatenate([line, crossing, crossing])
     order = np.lexsort((bounds, owners))
     bounds, owners = bounds[order], owners[order]
@@ -166,3 +176,8 @@ def inside(courses: Courses, area: Any) -> Stretches:
         np.concatenate([courses.begins[whole], starts[kept]]),
         np.concatenate([courses.ends[whole], stops[kept]]),
     )
+
+
+def _vertices(courses: Courses, lines: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return the vertices of lines at which a segment starts."""
+    return [np.arange(courses.firsts[line], courses.firsts[line + 1] - 1) for line in lines.tolist()]

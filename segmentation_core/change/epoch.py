@@ -80,8 +80,8 @@ class Epoch:
         made = np.empty(len(self.lines), dtype=object)
         for index, line in enumerate(self.lines):
             made[index] = line if isinstance(line, shapely.LineString) else shapely.LineString(line)
-        if shapely.is_empty(made).any():
-            raise ParameterError("a crack line has no points", remedy="Leave empty lines out")
+        if not (shapely.length(made) > 0).all():
+            raise ParameterError("a crack line has no length", remedy="Leave such lines out")
         return made
 
     @cached_property

@@ -108,7 +108,7 @@ def blob(random: np.random.Generator, centre: np.ndarray, radius_px: float) -> n
 def pose(random: np.random.Generator, sigma_px: float = SIGMA_PX) -> Pose:
     """A picture taken again: shifted, turned, and registered with an error of sigma per axis (rms)."""
     middle = SIDE_PX / 2
-    true = Affine.translation(*random.uniform(-3, 3, 2)) * Affine.rotation(
+    true = Affine.translation(*random.uniform(-3, 3, 2)) @ Affine.rotation(
         random.uniform(-4, 4), pivot=(middle, middle)
     )
     shift, linear = random.normal(0, 1, 2), random.normal(0, 1, (2, 2)) / (SIDE_PX / np.sqrt(12))
@@ -118,7 +118,7 @@ def pose(random: np.random.Generator, sigma_px: float = SIGMA_PX) -> Pose:
         1 + linear[0, 0], linear[0, 1], shift[0] - middle * linear[0].sum(),
         linear[1, 0], 1 + linear[1, 1], shift[1] - middle * linear[1].sum(),
     )  # fmt: skip
-    return Pose(true, error * true)
+    return Pose(true, error @ true)
 
 
 def same_pose() -> Pose:
@@ -171,7 +171,7 @@ def _beside(
 
 def photographed(wall: Wall, where: Pose) -> Epoch:
     """What a survey of the wall finds, in mm, in the frame of the first picture."""
-    to_mm = Affine.scale(GSD_MM) * where.believed
+    to_mm = Affine.scale(GSD_MM) @ where.believed
     layers = vectorise(picture(wall, where.true), to_mm, metres_per_unit=0.001)
     lines, nodes = layers["crack_line"], layers["crack_node"]
     kind = dict(zip(nodes["node_id"].tolist(), nodes["kind"].tolist(), strict=True))
