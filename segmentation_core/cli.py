@@ -19,7 +19,16 @@ from segmentation_core import __version__
 from segmentation_core.cli_book import book_app
 from segmentation_core.cli_compare import compare
 from segmentation_core.cli_model import model_app
-from segmentation_core.cli_options import Device, DeviceOption, Gsd, GsdU, Json, ModelOption, WorkingGsd
+from segmentation_core.cli_options import (
+    Device,
+    DeviceOption,
+    Gsd,
+    GsdU,
+    Json,
+    MaxCrackWidth,
+    ModelOption,
+    WorkingGsd,
+)
 from segmentation_core.cli_plugin import plugin_app
 from segmentation_core.errors import CraquelureError, Interrupted
 from segmentation_core.terminal import (
@@ -75,6 +84,7 @@ def survey(
     gsd: Gsd = None,
     working_gsd: WorkingGsd = None,
     gsd_u: GsdU = None,
+    max_crack_width: MaxCrackWidth = None,
     inside_elements: Annotated[
         bool, typer.Option("--inside-elements", help="Look only inside the elements.")
     ] = False,
@@ -103,6 +113,7 @@ def survey(
             inside_elements=inside_elements,
             discard_rasters=discard_rasters,
             gsd_u_percent=gsd_u,
+            max_crack_width_px=max_crack_width,
             progress=progress,
         )
     if as_json:
@@ -161,10 +172,12 @@ def vectorise(
         float | None, typer.Option(metavar="P", help="Probability from which paint loss counts, 0-1.")
     ] = None,
     gsd: Gsd = None,
+    max_crack_width: MaxCrackWidth = None,
     as_json: Json = False,
 ) -> None:
     """Turn a raster into loss polygons, crack areas and crack lines."""
     from segmentation_core.operations.vectorise import vectorise as run
+    from segmentation_core.vectors.settings import VectorSettings
     from segmentation_core.vocabulary import load_vocabulary
 
     vocabulary = load_vocabulary()
@@ -173,8 +186,11 @@ def vectorise(
         vocabulary.polygon_class.code: threshold_paint_loss,
     }
     thresholds = {code: value for code, value in given.items() if value is not None}
+    settings = VectorSettings() if max_crack_width is None else VectorSettings(max_crack_width)
     with progress_shown(quiet=as_json) as progress:
-        result = run(source, out, thresholds=thresholds or None, gsd_mm=gsd, progress=progress)
+        result = run(
+            source, out, thresholds=thresholds or None, gsd_mm=gsd, settings=settings, progress=progress
+        )
     if as_json:
         print_json(result)
         return
@@ -212,13 +228,29 @@ def measure(
         typer.Option("--gsd", metavar="MM", help="mm per unit of drawn lines that have no CRS."),
     ] = None,
     gsd_u: GsdU = None,
+    damage_rules: Annotated[
+        str | None,
+        typer.Option(
+            "--damage-rules",
+            metavar="FILE.toml",
+            help="Rules that give each element a damage class; 'example' for the ones that ship.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure vectors, or drawn lines, per building element."""
     from segmentation_core.operations.measure import measure as run
 
     result = run(
-        vectors, elements, id_field, out, exclude=exclude, snap_m=snap, gsd_mm=gsd, gsd_u_percent=gsd_u
+        vectors,
+        elements,
+        id_field,
+        out,
+        exclude=exclude,
+        snap_m=snap,
+        gsd_mm=gsd,
+        gsd_u_percent=gsd_u,
+        damage_rules=damage_rules,
     )
     if as_json:
         print_json(result)

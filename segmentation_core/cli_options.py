@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Device", "DeviceOption", "Gsd", "GsdU", "Json", "ModelOption", "WorkingGsd"]
+__all__ = ["Device", "DeviceOption", "Gsd", "GsdU", "Json", "MaxCrackWidth", "ModelOption", "WorkingGsd"]
 
 
 class Device(str, Enum):
@@ -42,5 +42,13 @@ GsdU = Annotated[
         "--gsd-u",
         metavar="PERCENT",
         help="Standard uncertainty of the scale in per cent, for the +- of every figure; 0.58 if left out.",
+    ),
+]
+MaxCrackWidth = Annotated[
+    int | None,
+    typer.Option(
+        "--max-crack-width",
+        metavar="PX",
+        help="Wider cracks stay crack area without a centreline, and are counted; 64 if left out.",
     ),
 ]

@@ -138,7 +138,15 @@ def print_statistics(title: str, result: Mapping[str, Any]) -> None:
         {"element": name, **{heading: _with_u95(row, terms, code, f) for heading, code, f in _COLUMNS}}
         for name, row, terms in lines
     ]
-    print_table(title, ["element", *(heading for heading, _, _ in _COLUMNS)], rows, total=True)
+    columns = ["element", *(heading for heading, _, _ in _COLUMNS)]
+    if "damage" in result:
+        columns.append("damage")
+        for shown, judgement in zip(rows[:-1], result["damage"]["elements"], strict=True):
+            doubt = f" ({', '.join(judgement['could_be'])}?)" if judgement["could_be"] else ""
+            shown["damage"] = f"{judgement['code'] or '-'}{doubt}"
+    print_table(title, columns, rows, total=True)
+    if "damage" in result:
+        sys.stdout.write(f"Damage classes: {result['damage']['title']}\n")
 
 
 def print_demo(result: Mapping[str, Any]) -> None:

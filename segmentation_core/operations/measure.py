@@ -14,6 +14,7 @@ from segmentation_core.errors import ParameterError
 from segmentation_core.export.csv_table import write_csv
 from segmentation_core.operations.drawn import drawn_vectors
 from segmentation_core.statistics.budget import budget_of
+from segmentation_core.statistics.damage import DamageRules, judge, load_damage_rules
 from segmentation_core.statistics.elements import (
     WHOLE_IMAGE,
     Elements,
@@ -27,7 +28,7 @@ from segmentation_core.statistics.outlines import named, polygon_parts
 from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
 from segmentation_core.statistics.regions import assessed_regions, overlapping
 from segmentation_core.statistics.tally import Row, Tally
-from segmentation_core.statistics.uncertainty import as_dicts, uncertainties
+from segmentation_core.statistics.uncertainty import Terms, as_dicts, uncertainties
 from segmentation_core.statistics.vectorfile import VectorFile, open_vectors
 
 __all__ = ["measure"]
@@ -43,6 +44,7 @@ def measure(  # noqa: PLR0913 - the command's options
     snap_m: float | None = None,
     gsd_mm: float | None = None,
     gsd_u_percent: float | None = None,
+    damage_rules: str | Path | None = None,
 ) -> dict[str, Any]:
     """Measure vectors per element and write the table as CSV.
 
@@ -65,12 +67,15 @@ def measure(  # noqa: PLR0913 - the command's options
         For drawn lines without CRS: mm per unit of their coordinates.
     gsd_u_percent : float or None
         Standard uncertainty of the scale in per cent; see `segmentation_core.statistics.budget`.
+    damage_rules : path-like or None
+        Rules that give each element a damage class (`segmentation_core.statistics.damage`).
 
     Returns
     -------
     dict
         ``elements`` (list of rows), ``totals``, ``uncertainty`` (of both, code to u95 and its terms, in the
-        same order) and ``run`` (inputs, method version, notes).
+        same order) and ``run`` (inputs, method version, notes). With rules, rows have a ``damage_class``, and
+        ``damage`` says by which rules and why.
 
     Raises
     ------
@@ -81,6 +86,7 @@ def measure(  # noqa: PLR0913 - the command's options
         raise ParameterError("elements need the name of their id field", remedy="Give --id-field")
     if Path(out_csv).suffix.lower() != ".csv":
         raise ParameterError("the table's name must end in .csv", path=out_csv, remedy="Rename it")
+    rules = None if damage_rules is None else load_damage_rules(damage_rules)
     if gsd_mm is not None and snap_m is None:
         raise ParameterError("--gsd is for drawn lines", remedy="Leave it out, or give --snap too")
     with ExitStack() as stack:
@@ -111,7 +117,9 @@ def measure(  # noqa: PLR0913 - the command's options
         if row["assessed_m2"] or outlines is None
     ]
     totals = _of_lines(tally.totals()) if is_drawn else tally.totals()
-    uncertain = [as_dicts(uncertainties(row, budget)) for row in rows]
+    terms = [uncertainties(row, budget) for row in rows]
+    damage = None if rules is None else _judged(rules, damage_rules, rows, terms)
+    uncertain = [as_dicts(found) for found in terms]
     _write_table(Path(out_csv), rows, uncertain)
     run |= {
         "elements": None if elements is None else str(elements),
@@ -126,19 +134,41 @@ def measure(  # noqa: PLR0913 - the command's options
         "totals": as_dicts(uncertainties(totals, budget)),
         "budget": asdict(budget),
     }
-    return {"elements": rows, "totals": totals, "uncertainty": uncertainty, "run": run}
+    result = {"elements": rows, "totals": totals, "uncertainty": uncertainty, "run": run}
+    return result if damage is None else {**result, "damage": damage}
+
+
+def _judged(
+    rules: DamageRules, path: str | Path | None, rows: list[dict[str, Any]], terms: list[dict[str, Terms]]
+) -> dict[str, Any]:
+    """Give each row its damage class, and return by which rules and why."""
+    judgements = [judge(rules, row, found) for row, found in zip(rows, terms, strict=True)]
+    for row, judgement in zip(rows, judgements, strict=True):
+        row["damage_class"] = judgement.code
+    return {
+        "rules": str(path),
+        "title": rules.title,
+        "classes": [asdict(each) for each in rules.classes],
+        "elements": [asdict(judgement) for judgement in judgements],
+    }
 
 
 def _write_table(
     path: Path, rows: list[dict[str, Any]], uncertain: list[dict[str, dict[str, float | None]]]
 ) -> None:
-    """Write one row per element: the quantities, then the half widths of their 95 % intervals."""
+    """Write one row per element: figures, the half widths of their 95 % intervals, the damage class."""
     codes = [q.code for q in QUANTITIES]
+    judged = ["damage_class"] if rows and "damage_class" in rows[0] else []
     body = (
-        [row["elem_id"], *(row[code] for code in codes), *(terms.get(code, {}).get("u95") for code in codes)]
+        [
+            row["elem_id"],
+            *(row[code] for code in codes),
+            *(terms.get(code, {}).get("u95") for code in codes),
+            *(row[column] for column in judged),
+        ]
         for row, terms in zip(rows, uncertain, strict=True)
     )
-    write_csv(path, ["elem_id", *codes, *(f"{code}_u95" for code in codes)], body)
+    write_csv(path, ["elem_id", *codes, *(f"{code}_u95" for code in codes), *judged], body)
 
 
 def _of_lines(row: Row) -> Row:

@@ -9,7 +9,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from segmentation_core.survey.outlines import require_same_outlines
 from segmentation_core.survey.store import check_book, reading, require_crs
 from segmentation_core.survey.surveys import OrthophotoRecord, require_survey
 from segmentation_core.vectors.class_source import open_class_source
+from segmentation_core.vectors.settings import VectorSettings
 
 __all__ = ["survey"]
 
@@ -60,6 +61,7 @@ def survey(  # noqa: PLR0913 - the command's options
     discard_rasters: bool = False,
     thresholds: Mapping[str, float] | None = None,
     gsd_u_percent: float | None = None,
+    max_crack_width_px: int | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Map an orthophoto and enter it into a survey book.
@@ -100,6 +102,8 @@ def survey(  # noqa: PLR0913 - the command's options
         From which probability a class counts; classes left out keep the model's threshold.
     gsd_u_percent : float or None
         Standard uncertainty of the scale in per cent; see `segmentation_core.statistics.budget`.
+    max_crack_width_px : int or None
+        Wider cracks stay crack area without a centreline, and are counted; 64 if None.
     progress : Progress
         Told how far the work is.
 
@@ -118,6 +122,9 @@ def survey(  # noqa: PLR0913 - the command's options
     plan = _Plan(checked_name(checked_date(date) if name is None else name), checked_date(date), book)
     _check_choices(elements, id_field, model, classes, inside_elements=inside_elements)
     budget_of((), (), (gsd_u_percent,))
+    settings = VectorSettings()
+    if max_crack_width_px is not None:
+        settings = replace(settings, max_crack_width_px=max_crack_width_px)
     with open_orthophoto(orthophoto, gsd_mm=gsd_mm, working_gsd_mm=working_gsd_mm) as ortho:
         outlines = _load_outlines(ortho.grid, elements, id_field, exclude)
         _check_book(plan, ortho, outlines, elements)
@@ -142,11 +149,25 @@ def survey(  # noqa: PLR0913 - the command's options
                 )
                 model_run = segmented.run
                 unit_of = ortho if gsd_mm is not None else None  # a unit that the raster's CRS cannot state
-                vectorise(folder, staged, thresholds=thresholds, valid_mask_of=unit_of, progress=progress)
+                vectorise(
+                    folder,
+                    staged,
+                    thresholds=thresholds,
+                    valid_mask_of=unit_of,
+                    settings=settings,
+                    progress=progress,
+                )
             else:
                 book.parent.mkdir(parents=True, exist_ok=True)
                 model_run = _earlier_run(Path(classes))
-                vectorise(classes, staged, thresholds=thresholds, valid_mask_of=ortho, progress=progress)
+                vectorise(
+                    classes,
+                    staged,
+                    thresholds=thresholds,
+                    valid_mask_of=ortho,
+                    settings=settings,
+                    progress=progress,
+                )
             if gsd_u_percent is not None:
                 model_run = {**model_run, "scale_percent": gsd_u_percent}
             record = _record(
@@ -164,7 +185,8 @@ def survey(  # noqa: PLR0913 - the command's options
             )
             entered = enter(book, entry, progress)
         ran = [note for note in model_run.get("notes", ()) if note not in ortho.notes]
-        notes = [*ortho.notes, *ran, *outlines.notes, *entered.notes]
+        drawn = entered.vectorise_run.get("notes", ())
+        notes = [*ortho.notes, *ran, *drawn, *outlines.notes, *entered.notes]
     if discard_rasters and classes is None:
         _discard(folder, book)
     return _result(plan, record, entered, notes)

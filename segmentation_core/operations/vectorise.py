@@ -100,5 +100,17 @@ def _run(source: ClassSource, settings: VectorSettings, figures: Counter[str]) -
         "thresholds": source.thresholds or None,
         "model": source.model,
         "parameters": settings.recorded(),
-        "dropped": dropped(figures, grid),
+        "dropped": (left := dropped(figures, grid)),
+        "notes": _notes(left, settings),
     }
+
+
+def _notes(left: Mapping[str, Mapping[str, float]], settings: VectorSettings) -> list[str]:
+    """Say what a reader of the totals must know."""
+    count, area = (left["cracks_too_wide_for_a_line"][key] for key in ("count", "area_m2"))
+    if not count:
+        return []
+    return [
+        f"cracks wider than {settings.max_crack_width_px} px somewhere: {count}; {area:.4g} m2 of them count "
+        "as crack area, but have no centreline (--max-crack-width)"
+    ]

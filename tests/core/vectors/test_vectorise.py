@@ -351,3 +351,25 @@ def test_a_crs_is_kept(tmp_path, write_raster):
         assert set(connection.execute("SELECT srs_id FROM gpkg_geometry_columns")) == {(32650,)}
     with rasterio.open(source) as dataset:
         assert dataset.crs.to_epsg() == 32650
+
+
+def test_cracks_wider_than_the_limit_stay_area_and_are_told(tmp_path, vectors_of):
+    """A blob of 40 px on a crack of 4 px: above a limit of 20 px it gets no centreline; its area counts."""
+    classes = np.zeros((120, 200), np.uint8)
+    classes[58:62, 10:190] = 1
+    classes[40:80, 80:120] = 1
+    found = vectors_of(classes, max_crack_width_px=20)
+    wide = found.run["dropped"]["cracks_too_wide_for_a_line"]
+    assert wide["count"] == 1
+    assert wide["area_m2"] == pytest.approx(40 * 40 * 1e-6, rel=0.1)  # and where the crack joins it
+    assert any("wider than 20 px" in note for note in found.run["notes"])
+    assert found.totals["crack_area_m2"] == pytest.approx((classes == 1).sum() * 1e-6)
+    assert not any(
+        line.intersects(shapely.box(0.095, -0.065, 0.105, -0.055)) for line in found.crack_line.geometry
+    )
+    all_of_it = vectors_of(classes, max_crack_width_px=64)
+    assert (all_of_it.run["dropped"]["cracks_too_wide_for_a_line"]["count"], all_of_it.run["notes"]) == (
+        0,
+        [],
+    )
+    assert found.totals["crack_m"] < all_of_it.totals["crack_m"]
