@@ -115,11 +115,11 @@ def _main_network(draws: Draws, size_px: int, wide: Tensor, grain: Tensor) -> tu
     top = torch.minimum(draws.uniform(1.2, 8), (size / 7).clamp(min=1.4))
     top = torch.where(wide, draws.uniform(6, 11), top)
     low = torch.where(wide, draws.uniform(2, 6), 0.7)
-    kept = torch.where(wide, draws.uniform(0.75, 1), draws.uniform(0.5, 1))
+    kept = torch.where(wide, draws.uniform(0.75, 1), draws.uniform(0.75, 1))
     # Half of them follow the wood; canvas, plaster and thick paint crack as they like.
     followed = torch.where(draws.uniform() < 0.5, grain, draws.uniform(0, torch.pi))
     network = cell_network(draws, size_px, size, (low, top), kept, grain=followed)
-    patchy = ~wide & (draws.uniform() < 0.45)
+    patchy = ~wide & (draws.uniform() < 0.35)
     return _fading(draws, network, patchy), size, top
 
 
@@ -128,11 +128,11 @@ def _fine_network(
 ) -> Cells:
     """Return the smaller cells that larger ones broke into; most end at the larger ones' borders."""
     small = size / draws.uniform(2, 4)
-    divided = draws.uniform() < 0.7
+    divided = draws.uniform() < 0.6
     parent = torch.where(plane(divided), network.cell[inner], 0)
     widest = (top / 2).clamp(min=1.2)
-    fine = cell_network(draws, size_px, small, (0.5, widest), draws.uniform(0.3, 0.9), parent=parent)
-    return _fading(draws, fine, draws.uniform() < 0.8)
+    fine = cell_network(draws, size_px, small, (0.5, widest), draws.uniform(0.74, 0.99), parent=parent)
+    return _fading(draws, fine, draws.uniform() < 0.4)
 
 
 def _fading(draws: Draws, network: Cells, where: Tensor) -> Cells:

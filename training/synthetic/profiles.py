@@ -37,7 +37,7 @@ _FINENESS = 4
 
 def pigment(rng: np.random.Generator) -> Colour:
     """Return a colour (3,), 0-255, of what painters of timber used; now and then any."""
-    if rng.random() < 0.15:
+    if rng.random() < 0.1:
         return rng.uniform(10, 245, 3)
     colour: Colour = np.clip(_PIGMENTS[rng.integers(len(_PIGMENTS))] + rng.normal(0, 14, 3), 5, 250)
     return colour
