@@ -21,7 +21,7 @@ from training.losses import skeleton_tubes
 from training.paper_augmentation import paper_online
 from training.plain_samples import plain_sample
 from training.recipe import Recipe
-from training.synthetic.samples import IGNORE, Image8, Ingredients, synthetic_sample, transplant
+from training.synthetic.samples import IGNORE, Image8, Ingredients, synthetic_samples, transplants
 
 __all__ = [
     "VALIDATION_GROUPS",
@@ -166,18 +166,42 @@ class SampleStream(IterableDataset[Batch]):
 
     def batch(self, step: int) -> Batch:
         """Make the batch of a step."""
-        seed = self.recipe.seed
-        return _batch(
-            [self._sample(np.random.default_rng((seed, step, k))) for k in self.places], self.recipe
-        )
+        sources = [np.random.default_rng((self.recipe.seed, step, k)) for k in self.places]
+        made = [rng.random() < self.synthetic for rng in sources]
+        synthetic = [k for k, yes in enumerate(made) if yes]
+        real = [k for k, yes in enumerate(made) if not yes]
+        samples = dict(zip(synthetic, self._synthetic([sources[k] for k in synthetic]), strict=True))
+        samples |= dict(zip(real, self._real([sources[k] for k in real]), strict=True))
+        return _batch([samples[k] for k in range(len(sources))], self.recipe)
 
-    def _sample(self, rng: np.random.Generator) -> Made:
+    def _synthetic(self, sources: list[np.random.Generator]) -> list[Made]:
         size_px = self.recipe.size_px
-        if rng.random() < self.synthetic:
-            if self.recipe.generator == "plain":
-                return *plain_sample(rng, size_px), None
-            made = synthetic_sample(rng, size_px, self.ingredients)
-            return *augmented(rng, *made, size_px, rescale=False), None
+        if self.recipe.generator == "plain":
+            return [(*plain_sample(rng, size_px), None) for rng in sources]
+        made = zip(*synthetic_samples(sources, size_px, self.ingredients), strict=True)
+        return [
+            (*augmented(rng, image, label, size_px, rescale=False), None)
+            for rng, (image, label) in zip(sources, made, strict=True)
+        ]
+
+    def _real(self, sources: list[np.random.Generator]) -> list[Made]:
+        samples = [self._real_sample(rng) for rng in sources]
+        if self.recipe.augmentation != "full":
+            return samples
+        moved = [k for k, rng in enumerate(sources) if rng.random() < _TRANSPLANTED]
+        if moved:
+            images, labels = transplants(
+                [sources[k] for k in moved],
+                np.stack([samples[k][0] for k in moved]),
+                np.stack([samples[k][1] for k in moved]),
+                self.ingredients,
+            )
+            for k, image, label in zip(moved, images, labels, strict=True):
+                samples[k] = (image, label, samples[k][2])
+        return samples
+
+    def _real_sample(self, rng: np.random.Generator) -> Made:
+        size_px = self.recipe.size_px
         tile = self.tiles[rng.integers(len(self.tiles))]
         match self.recipe.augmentation:
             case "paper":
@@ -188,13 +212,13 @@ class SampleStream(IterableDataset[Batch]):
             case _:
                 region = max(size_px, round(_REGION * size_px))
                 image, label = cut(rng, tile.image, tile.label, region, self.recipe.foreground)
-                image, label = augmented(rng, image, label, size_px, rescale=True)
-                if self.recipe.augmentation == "full" and rng.random() < 0.6:
-                    image, label = transplant(rng, image, label, self.ingredients)
-                return image, label, tile
+                return *augmented(rng, image, label, size_px, rescale=True), tile
 
 
 Made = tuple[Image8, Image8, Tile | None]
+
+_TRANSPLANTED = 0.6
+"""Share of real samples that are carried onto another background."""
 
 
 def _batch(made: list[Made], recipe: Recipe) -> Batch:

@@ -7,11 +7,12 @@ here says nothing about real paint; `training.synthetic` makes the samples to tr
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+import torch
 
 from segmentation_core.vocabulary import load_vocabulary
-from training.synthetic.networks import cell_network
-from training.synthetic.noise import smooth_field
+from training.synthetic.cells import cell_network
+from training.synthetic.draws import Draws
+from training.synthetic.fields import blurred, smooth_fields
 from training.synthetic.samples import Image8
 
 __all__ = ["plain_sample"]
@@ -40,13 +41,15 @@ def plain_sample(rng: np.random.Generator, size_px: int, *, pale: bool = False) 
     """
     vocabulary = load_vocabulary()
     paint = rng.uniform((20, 20, 20), (80, 80, 80)) if pale else rng.uniform((90, 80, 60), (220, 200, 180))
-    tone = 1 + 0.15 * (smooth_field(rng, size_px, max(size_px / 3, 4)) - 0.5)
+    draws = Draws([rng], torch.device("cpu"))
+    tone = 1 + 0.15 * (smooth_fields(draws, size_px, max(size_px / 3, 4))[0].numpy() - 0.5)
     picture = paint * tone[..., None]
     label = np.zeros((size_px, size_px), np.uint8)
     if rng.random() >= _UNDAMAGED:
-        network = cell_network(rng, size_px, rng.uniform(30, 60), _CRACK_PX, 0.85)
-        crack = network.coverage >= 0.5
-        zone = smooth_field(rng, size_px, max(size_px / 4, 4))
+        crack = (
+            cell_network(draws, size_px, draws.uniform(30, 60), _CRACK_PX, 0.85).coverage[0].numpy() >= 0.5
+        )
+        zone = smooth_fields(draws, size_px, max(size_px / 4, 4))[0].numpy()
         loss = (
             (zone > np.quantile(zone, rng.uniform(0.9, 0.97))) if rng.random() < 0.6 else np.zeros_like(crack)
         )
@@ -56,7 +59,8 @@ def plain_sample(rng: np.random.Generator, size_px: int, *, pale: bool = False) 
             (crack, line, vocabulary.line_class),
             (loss, ground, vocabulary.polygon_class),
         ):
-            cover = ndimage.gaussian_filter(mask.astype(np.float32), 0.4)[..., None]
+            soft = blurred(torch.from_numpy(mask).float()[None], torch.tensor([0.4]))
+            cover = soft[0].numpy()[..., None]
             picture = picture * (1 - cover) + colour * cover
             label[mask] = defect.value
     picture = picture + rng.normal(0, 3, picture.shape)

@@ -21,7 +21,7 @@ from training.data import VALIDATION_GROUPS, Tile
 from training.metrics import Agreement
 from training.prediction import SCALINGS, class_probabilities, labels_from
 from training.run_state import averaged_network
-from training.synthetic.samples import Ingredients, synthetic_sample
+from training.synthetic.samples import Ingredients, synthetic_samples
 
 __all__ = ["publish", "synthetic_validation"]
 
@@ -34,11 +34,9 @@ Probability = NDArray[np.float32]
 
 def synthetic_validation(ingredients: Ingredients, count: int = _SYNTHETIC_COUNT) -> tuple[Tile, ...]:
     """Make synthetic samples from seeds that no training run uses."""
-    tiles = []
-    for index in range(count):
-        image, label = synthetic_sample(np.random.default_rng((_SYNTHETIC_SEED, index)), 256, ingredients)
-        tiles.append(Tile(f"synthetic-{index}", "synthetic", image, label))
-    return tuple(tiles)
+    sources = [np.random.default_rng((_SYNTHETIC_SEED, index)) for index in range(count)]
+    made = zip(*synthetic_samples(sources, 256, ingredients), strict=True)
+    return tuple(Tile(f"synthetic-{k}", "synthetic", *pair) for k, pair in enumerate(made))
 
 
 def publish(

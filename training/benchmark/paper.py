@@ -20,7 +20,7 @@ from training.evaluation import for_json, paper_table
 from training.paper_augmentation import paper_offline
 from training.recipe import Recipe
 from training.significance import bootstrap_intervals, paired_comparison
-from training.synthetic.samples import Ingredients, synthetic_sample
+from training.synthetic.samples import Ingredients, synthetic_samples
 
 __all__ = ["Study", "benchmark_paper", "replace_annotated"]
 
@@ -145,8 +145,10 @@ def _spread(tiles: Sequence[Tile], most: int) -> list[Tile]:
 
 
 def _synthetic(ingredients: Ingredients, seed: int, size_px: int, count: int) -> Iterator[Tile]:
-    for index in range(count):
-        image, label = synthetic_sample(np.random.default_rng((seed, index)), size_px, ingredients)
+    sources = [np.random.default_rng((seed, index)) for index in range(count)]
+    for index, (image, label) in enumerate(
+        zip(*synthetic_samples(sources, size_px, ingredients), strict=True)
+    ):
         yield Tile(f"synthetic-{index}", f"synthetic-{index}", image, label)
 
 

@@ -22,12 +22,16 @@ from training.dataset.folder import (
 )
 from training.paper_augmentation import paper_offline
 from training.plain_samples import plain_sample
-from training.synthetic.samples import Ingredients, synthetic_sample
+from training.synthetic.samples import Image8, Ingredients, synthetic_samples
+from training.synthetic.sheet import contact_sheet
 
 __all__ = ["KINDS", "LEAK_WARNING", "paper_dataset", "synthetic_dataset"]
 
 KINDS = ("full", "plain", "pale")
 """The training generator, and the two easy sets of `training.plain_samples`."""
+
+_AT_ONCE = 8
+_ON_THE_SHEET = 24
 
 LEAK_WARNING = (
     "This dataset is augmented first and split at random afterwards, as the source paper's was: nearly every "
@@ -46,7 +50,7 @@ def synthetic_dataset(
     ingredients: Ingredients | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Make synthetic samples with exact labels.
+    """Make synthetic samples with exact labels, and ``contact-sheet.png`` of the first of them to look at.
 
     Parameters
     ----------
@@ -76,14 +80,13 @@ def synthetic_dataset(
     vocabulary = load_vocabulary()
     pixels = dict.fromkeys(vocabulary.codes, 0)
 
+    shown: list[tuple[Image8, Image8]] = []
+
     def made() -> Iterator[Picture]:
-        for index in range(count):
+        for index, (image, label) in enumerate(_samples(seed, count, size_px, kind, held)):
             progress("synthesise", index, count, "samples")
-            rng = np.random.default_rng((seed, index))
-            if kind == "full":
-                image, label = synthetic_sample(rng, size_px, held)
-            else:
-                image, label = plain_sample(rng, size_px, pale=kind == "pale")
+            if index < _ON_THE_SHEET:
+                shown.append((image, label))
             for defect in vocabulary.classes:
                 pixels[defect.code] += int((label == defect.value).sum())
             name = f"synthetic-{seed}-{index:05d}"
@@ -91,6 +94,7 @@ def synthetic_dataset(
             yield Picture(record, image, label, f"synthetic, seed {seed}, sample {index}")
 
     add_pictures(out, made())
+    contact_sheet(shown).save(out / "contact-sheet.png")
     progress("synthesise", count, count, "samples")
     total = count * size_px**2
     return {
@@ -98,6 +102,19 @@ def synthetic_dataset(
         "pictures": count,
         "damaged": {code: round(n / total, 6) for code, n in pixels.items()},
     }
+
+
+def _samples(
+    seed: int, count: int, size_px: int, kind: str, ingredients: Ingredients
+) -> Iterator[tuple[Image8, Image8]]:
+    for start in range(0, count, _AT_ONCE):
+        sources = [
+            np.random.default_rng((seed, index)) for index in range(start, min(start + _AT_ONCE, count))
+        ]
+        if kind == "full":
+            yield from zip(*synthetic_samples(sources, size_px, ingredients), strict=True)
+        else:
+            yield from (plain_sample(rng, size_px, pale=kind == "pale") for rng in sources)
 
 
 def paper_dataset(
