@@ -18,6 +18,7 @@ from segmentation_core.facade.coverage import crack_coverage
 from segmentation_core.facade.cracking import bending, crack_network
 from segmentation_core.facade.layout import Damage
 from segmentation_core.facade.noise import noise_field
+from segmentation_core.facade.weathering import Camera as Lens
 from segmentation_core.facade.weathering import Layers, weather, weathered
 from segmentation_core.raster.grid import Window
 
@@ -86,7 +87,7 @@ def painted_scene(width_px: int, height_px: int, seed: int) -> FloatArray:
     shape = (height_px, width_px)
     none = np.zeros(shape, np.uint8)
     layers = Layers(rgb, relief, none, none, none, np.ones(shape, np.float32))
-    picture = weathered(layers, Window(0, 0, *shape), weather(rng, shape), rng)
+    picture = weathered(layers, Window(0, 0, *shape), weather(rng, shape), rng, Lens())
     return picture.astype(np.float32)
 
 
