@@ -165,5 +165,26 @@ def print_demo(result: Mapping[str, Any]) -> None:
     for name, score in result["scores"].items():
         if isinstance(score, (int, float)):
             sys.stdout.write(f"{name}: {score:.3f}\n")
+    changes = result["changes"]
+    rows = [{"element": str(row["elem_id"]), **_change_cells(row)} for row in changes["true"]]
+    print_table("Changed two years later, found against true", list(rows[0]), rows)
     for name, path in result["paths"].items():
         sys.stdout.write(f"{name}: {path}\n")
+
+
+_CHANGES = (
+    ("new cracks m", "new_m", 1.0),
+    ("grown tips m", "extended_m", 1.0),
+    ("wider m", "widened_m", 1.0),
+    ("loss gained cm2", "gain_m2", 1e4),
+    ("retouched cm2", "not_confirmed_m2", 1e4),
+)
+
+
+def _change_cells(row: Mapping[str, Any]) -> dict[str, str]:
+    """Write what changed on an element as "found / true"."""
+    cells = {}
+    for title, code, factor in _CHANGES:
+        found, true = (row[f"{side}_{code}"] for side in ("found", "true"))
+        cells[title] = " / ".join(number(None if v is None else v * factor, 3) for v in (found, true))
+    return cells | {"verdict": str(row["verdict"])}

@@ -1,4 +1,4 @@
-"""The demo: paint a facade with known damage, survey it, and set what was found against what is true."""
+"""The demo: paint a facade with known damage, survey it twice, and set what was found against the truth."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from segmentation_core.facade.generate import DEMO_SEED, ID_FIELD, Facade, gener
 from segmentation_core.facade.layout import FULL_SIZE_PX, facade_layout
 from segmentation_core.facade.overview import Overview, draw_overview
 from segmentation_core.facade.scores import class_scores
+from segmentation_core.facade.second_epoch import generate_second_epoch
+from segmentation_core.operations.demo_change import survey_again
 from segmentation_core.operations.hand_over import hand_over
 from segmentation_core.operations.survey import survey
 from segmentation_core.progress import Progress, silent
@@ -34,7 +36,7 @@ def demo(
     device: str = "auto",
     size: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
-    """Generate a facade, survey it, and compare.
+    """Generate a facade, survey it, survey it again two years later, and compare all with the truth.
 
     Parameters
     ----------
@@ -57,7 +59,8 @@ def demo(
     -------
     dict
         ``elements`` (``elem_id``, names, ``found_*`` and ``true_*`` for each of `COMPARED`), ``scores``
-        (see `facade.scores.class_scores`), ``paths``, and the survey's ``totals`` and ``run``.
+        (see `facade.scores.class_scores`), ``changes`` (see `survey_again`), ``paths``, and the first
+        survey's ``totals`` and ``run``.
 
     Raises
     ------
@@ -79,8 +82,11 @@ def demo(
         progress=progress,
     )
     classes = Path(result["run"]["rasters"]) / "classes.tif"
-    handed = hand_over(book, out / "hand-over", progress=progress)
     told = report(out, facade, classes, result)
+    second = generate_second_epoch(out / "facade", seed=seed, size_px=size_px, progress=progress)
+    told["changes"] = survey_again(book, DEMO_DATE, second, model=model, device=device, progress=progress)
+    told["paths"]["second orthophoto"] = str(second.orthophoto)
+    handed = hand_over(book, out / "hand-over", progress=progress)
     told["paths"]["hand-over"] = str(out / "hand-over")
     told["run"]["notes"] = [*told["run"].get("notes", ()), *handed["notes"]]
     figures = out / "figures.json"

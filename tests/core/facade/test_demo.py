@@ -99,6 +99,10 @@ def test_the_demo_goes_from_a_facade_to_a_picture(tmp_path, tiny_facade, tiny_si
         assert row["true_crack_m"] == beam.crack_m
         assert row["found_assessed_m2"] == pytest.approx(row["true_assessed_m2"], rel=1e-9)
     assert 0 <= told["scores"]["paint_loss_iou"] <= 1
+    assert [row["elem_id"] for row in told["changes"]["true"]] == ["B1", "B2", "B3"]
+    for row in told["changes"]["true"]:
+        assert row["true_gain_m2"] > 0
+        assert row["found_gain_m2"] >= 0
     with rasterio.open(told["paths"]["classes"]) as classes:
         assert (classes.width, classes.height) == tiny_size
     with Image.open(told["paths"]["overview"]) as image:
