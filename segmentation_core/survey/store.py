@@ -251,7 +251,7 @@ def _opened(path: Path, connection: sqlite3.Connection) -> Book:
     if not tables.issuperset(table.name for table in (*LAYERS, *TABLES)):
         raise _not_a_book(path)
     version = connection.execute("SELECT value FROM book_info WHERE key = ?", (_VERSION_KEY,)).fetchone()
-    if version is None:
+    if version is None or not str(version[0]).isdecimal():
         raise _not_a_book(path)
     if int(version[0]) > SCHEMA_VERSION:
         raise BookError(
