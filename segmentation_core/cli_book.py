@@ -108,7 +108,10 @@ def book_check(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Look for anything wrong with a book; exit code 2 where something is wrong and left."""
+    """Look for anything wrong with a book.
+
+    The exit code is 2 where something is wrong and left.
+    """
     from segmentation_core.operations.book import book_check as run
 
     with progress_shown(quiet=as_json) as progress:

@@ -33,7 +33,7 @@ from segmentation_core.survey.labels import checked_date, checked_name
 from segmentation_core.survey.names import safe_name
 from segmentation_core.survey.outlines import require_same_outlines
 from segmentation_core.survey.store import check_book, reading, require_crs
-from segmentation_core.survey.surveys import OrthophotoRecord, require_survey
+from segmentation_core.survey.surveys import OrthophotoRecord, orthophotos_of, require_survey, surveys_of
 from segmentation_core.vectors.class_source import open_class_source
 from segmentation_core.vectors.settings import VectorSettings
 
@@ -130,7 +130,7 @@ def survey(  # noqa: PLR0913 - the command's options
         _check_book(plan, ortho, outlines, elements)
         _check_source(ortho, model, classes, device, thresholds)
         sha256 = file_sha256(ortho.path)
-        folder = plan.raster_folder(ortho.path, sha256)
+        folder = _free_of_others(plan, plan.raster_folder(ortho.path, sha256))
         staged = book.with_name(f".{book.stem}-{safe_name(plan.name)}-{sha256[:8]}.vectors.gpkg")
         with ExitStack() as cleaning:
             cleaning.callback(staged.unlink, missing_ok=True)
@@ -204,6 +204,20 @@ class _Plan:
         """Return where the rasters of an orthophoto are kept."""
         survey_folder = self.book.with_name(f"{self.book.stem}_rasters") / safe_name(self.name)
         return survey_folder / f"{safe_name(orthophoto.stem)}-{sha256[:8]}"
+
+
+def _free_of_others(plan: _Plan, folder: Path) -> Path:
+    """Return the folder, or one beside it where another survey, since renamed, keeps its rasters there."""
+    if not plan.book.exists():
+        return folder
+    with reading(plan.book) as opened:
+        others = [s for s in surveys_of(opened.connection) if s.name != plan.name]
+        taken = {record.rasters for s in others for _, record in orthophotos_of(opened, s.surv_id)}
+    number, free = 1, folder
+    while str(free.resolve()) in taken:
+        number += 1
+        free = folder.with_name(f"{folder.name}-{number}")
+    return free
 
 
 @dataclass(frozen=True)

@@ -257,7 +257,7 @@ def _bring_up(path: Path, connection: sqlite3.Connection) -> None:
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise _not_a_book(path)
     row = connection.execute("SELECT value FROM book_info WHERE key = ?", (VERSION_KEY,)).fetchone()
-    if row is None or not str(row[0]).isdigit():
+    if row is None or not str(row[0]).isdecimal():
         raise _not_a_book(path)
     version = int(row[0])
     if version > SCHEMA_VERSION:

@@ -293,11 +293,14 @@ def test_a_damaged_database(book):
     assert book.read_bytes() == bytes(data)
 
 
-def test_what_is_no_book_is_refused(book):
+def test_what_is_no_book_is_refused(book, sql):
     with pytest.raises(BookError, match="not a survey book"):
         book_check(book.parent / "elements.gpkg")
     with pytest.raises(BookError, match="no such survey book"):
         book_check(book.parent / "none.gpkg")
+    sql("UPDATE book_info SET value = 'one' WHERE key = 'schema_version'")
+    with pytest.raises(BookError, match="not a survey book"):
+        book_check(book)
 
 
 def test_the_copy_never_replaces_one(book, sql):

@@ -24,6 +24,7 @@ from segmentation_core.errors import (
     ParameterError,
     RasterError,
 )
+from segmentation_core.operations.book import book_list, book_rename
 from segmentation_core.operations.survey import survey
 from segmentation_core.survey import store
 
@@ -185,6 +186,16 @@ def test_with_a_network(beam, book, model, elements):
     assert result["run"]["model"] == "fresh"
     assert result["totals"]["assessed_m2"] == pytest.approx(0.08)
     assert result["totals"]["crack_m"] + result["totals"]["loss_m2"] > 0
+
+
+def test_a_renamed_survey_keeps_its_rasters(beam, book, model):
+    first = survey(beam / "beam.tif", book, DAY, model=model, device="cpu")["run"]["rasters"]
+    book_rename(book, DAY, "before cleaning")
+    kept = (Path(first) / "probability.tif").stat().st_mtime_ns
+    second = survey(beam / "beam.tif", book, DAY, model=model, device="cpu")["run"]["rasters"]
+    assert second == f"{first}-2"
+    assert (Path(first) / "probability.tif").stat().st_mtime_ns == kept
+    assert [bool(s["raster_bytes"]) for s in book_list(book)["surveys"]] == [True, True]
 
 
 def test_rasters_are_discarded_on_request(beam, book, model, write_layer, beam_crs):
