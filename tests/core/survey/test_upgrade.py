@@ -17,6 +17,9 @@ def old_book(enter_beam, book):
     """A book as version 1 wrote it: without what version 2 added, and with a style of the user's own."""
     enter_beam()
     with closing(sqlite3.connect(book, isolation_level=None)) as connection:
+        triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'edit%'"
+        for (name,) in connection.execute(triggers).fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
         connection.execute("DROP TABLE change_stats")
         connection.execute("DELETE FROM gpkg_contents WHERE table_name = 'change_stats'")
         for table, columns in {
