@@ -263,8 +263,10 @@ class SurveysPage(QWidget):
         at = next((n for n, s in enumerate(known) if chosen and s.surv_id == chosen[0]), len(known) - 1)
         before, after = known[max(at, 1) - 1], known[max(at, 1)]
         parameters = {"BOOK": self._panel.book, "SURVEY_A": before.name, "SURVEY_B": after.name}
-        processing.execAlgorithmDialog("craquelure:compare", parameters)
-        self._panel.refresh()
+        dialog = processing.createAlgorithmDialog("craquelure:compare", parameters)
+        if hasattr(dialog, "algorithmFinished"):
+            dialog.algorithmFinished.connect(lambda *_: self._panel.refresh())
+        dialog.show()
 
     def _note_closed(self) -> None:
         self._project_closed = True

@@ -58,7 +58,10 @@ def clean() -> dict[str, str]:
         for k, v in os.environ.items()
         if not k.startswith(("PYTHON", "VIRTUAL_ENV", "PROJ_", "GDAL_", "QT_"))
     }
-    return {**kept, "LC_ALL": "C.UTF-8"}
+    # QGIS's own Python takes its libraries from the first python3 on the path: never this environment's.
+    ours = str(Path(sys.prefix) / "bin")
+    path = os.pathsep.join(p for p in kept.get("PATH", "").split(os.pathsep) if p != ours)
+    return {**kept, "PATH": path, "LC_ALL": "C.UTF-8"}
 
 
 class Profile:

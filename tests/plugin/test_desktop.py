@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 import rasterio
+import two_dates
 from affine import Affine
 from journey_data import GSD_M, picture_and_classes, write_elements, write_raster
 from qgis_programs import require_qgis
 from test_engine import _ODD
 
 from segmentation_core.facade.generate import ID_FIELD, generate_facade
+from segmentation_core.operations.survey import survey
 
 FOUR_MPX = (2600, 1560)
 
@@ -64,6 +66,44 @@ def test_somebody_maps_a_facade(profile, facade, tmp_path):
     assert not [text for text in notes["messages"] if "No transform" in text]
     # Figures of this run, for the record; what they must reach stands in docs/performance.md.
     print({name: notes[name] for name in notes if name.endswith("_s")})
+
+
+@pytest.fixture(scope="module")
+def two_surveys(tmp_path_factory):
+    """A book with two surveys of one wall, not compared yet."""
+    require_qgis()
+    folder = tmp_path_factory.mktemp("wall")
+    two_dates.photograph(folder, "a", two_dates.before())
+    two_dates.photograph(folder, "b", two_dates.after(), two_dates.Camera())
+    elements = two_dates.write_elements(folder / "elements.gpkg")
+    book = folder / "wall.gpkg"
+    for name, date in (("a", "2026-05-01"), ("b", "2028-05-01")):
+        survey(
+            folder / f"{name}.tif",
+            book,
+            date,
+            elements=elements,
+            id_field="id",
+            classes=folder / f"{name}_classes.tif",
+        )
+    return book
+
+
+def test_somebody_compares_two_surveys(profile, two_surveys, tmp_path):
+    """Open the dialog from the panel, run it, see the change layers, the verdicts and the period."""
+    out = tmp_path / "shots"
+    notes = profile.desktop("compare_surveys", out, book=two_surveys)
+    keep(out, "compare")
+    assert notes["fault"] == ""
+    assert notes["exit"] == 0
+    assert notes["layers"] == ["Changes of cracks", "Changes of paint loss"]
+    assert min(notes["features"]) > 0
+    assert min(notes["legend"]) > 4
+    assert notes["temporal"] == [True, True]
+    assert notes["verdicts"] == ["worse", "worse"]
+    during, later = notes["in_period"]
+    assert during > 0
+    assert not later
 
 
 @pytest.fixture

@@ -7,8 +7,11 @@ import sqlite3
 import zipfile
 
 import pytest
+import two_dates
 from journey_data import picture_and_classes, write_elements, write_raster
 from qgis_programs import Profile, require_qgis
+
+from segmentation_core.operations.survey import survey
 
 
 @pytest.fixture
@@ -60,6 +63,23 @@ def test_the_steps_one_by_one(profile, beam, tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert list(out.glob("*.shp"))
+
+
+def test_compare_says_what_changed(profile, tmp_path):
+    book = tmp_path / "wall.gpkg"
+    two_dates.photograph(tmp_path, "a", two_dates.before())
+    two_dates.photograph(tmp_path, "b", two_dates.after(), two_dates.Camera())
+    for name, date in (("a", "2026-05-01"), ("b", "2028-05-01")):
+        survey(tmp_path / f"{name}.tif", book, date, classes=tmp_path / f"{name}_classes.tif")
+    arguments = options(BOOK=book, SURVEY_A="2026-05-01", SURVEY_B="2028-05-01")
+    done = profile.process("run", "craquelure:compare", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = results(done.stdout)
+    assert float(told["NEW_M"]) == pytest.approx(two_dates.NEW_M, rel=0.05)
+    assert told["VERDICT"] == "worse"
+    done = profile.process("run", "craquelure:compare", *options(BOOK=book, SURVEY_A="a", SURVEY_B="b"))
+    assert done.returncode != 0
+    assert "there is no survey 'a'" in done.stdout + done.stderr
 
 
 def test_segment_runs_the_network(profile, beam, tmp_path):

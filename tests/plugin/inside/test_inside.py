@@ -25,7 +25,7 @@ ENGINEERING = (
 
 def test_the_provider_offers_one_algorithm_per_verb(plugin):
     assert sorted(a.name() for a in plugin.algorithms()) == [
-        "doctor", "export", "measure", "segment", "survey", "vectorise",
+        "compare", "doctor", "export", "measure", "segment", "survey", "vectorise",
     ]  # fmt: skip
 
 
@@ -37,9 +37,11 @@ def test_algorithms_run_in_the_background_and_explain_themselves(plugin):
         assert algorithm.create().name() == algorithm.name()
 
 
-@pytest.mark.parametrize("stem", ["loss_polygon", "crack_area", "crack_line", "element"])
+@pytest.mark.parametrize(
+    "stem", ["loss_polygon", "crack_area", "crack_line", "element", "change_line", "change_polygon"]
+)
 def test_styles_load_and_measure_in_millimetres(plugin, styles, stem):
-    kind = "LineString" if stem == "crack_line" else "Polygon"
+    kind = "LineString" if stem.endswith("_line") else "Polygon"
     layer = QgsVectorLayer(f"{kind}?field=wid_m:double&field=elem_id:string", stem, "memory")
     message, loaded = layer.loadNamedStyle(str(styles / f"{stem}.qml"))
     assert loaded, message
