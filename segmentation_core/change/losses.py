@@ -8,7 +8,7 @@ unbiased whatever the registration, and is what says by how much a loss grew.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -194,7 +194,7 @@ def compare_losses(a: Epoch, b: Epoch, settings: ChangeSettings) -> LossChange:
 
 
 def _clipped(epoch: Epoch, area: Any, settings: ChangeSettings) -> _Clipped:
-    polygons = _array(epoch.losses)
+    polygons = epoch.loss_polygons.copy()
     before = float(shapely.area(polygons).sum())
     shapely.prepare(area)
     cut = ~shapely.covers(area, polygons)
@@ -223,7 +223,7 @@ def _beyond(
 
     A part counts only if a circle with a diameter above eps fits into it: thinner ones are seams.
     """
-    around = shapely.buffer(_array(other.losses), eps_mm)
+    around = shapely.buffer(other.loss_polygons, eps_mm)
     left = polygons.copy()
     at, of = shapely.STRtree(around).query(polygons, predicate="intersects")
     for whose, some in _members(at, of):
@@ -302,9 +302,3 @@ def _lost_cracks(a: Epoch, gained: NDArray[np.object_]) -> LostCracks:
     there = lengths > 0
     names = np.array(a.uids, dtype=object)[line]
     return LostCracks(names[there], np.asarray(pieces, dtype=object)[there], lengths[there])
-
-
-def _array(geometries: Sequence[Any]) -> NDArray[np.object_]:
-    made = np.empty(len(geometries), dtype=object)
-    made[:] = list(geometries)
-    return made
