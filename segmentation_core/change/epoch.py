@@ -52,7 +52,8 @@ class Epoch:
     Raises
     ------
     ParameterError
-        The columns differ in length, or the size of a pixel is impossible.
+        The columns differ in length, or the size of a pixel is impossible; later, when they are first
+        used: a line has no length, a loss is not valid.
     """
 
     lines: Sequence[Any]
@@ -82,6 +83,18 @@ class Epoch:
             made[index] = line if isinstance(line, shapely.LineString) else shapely.LineString(line)
         if not (shapely.length(made) > 0).all():
             raise ParameterError("a crack line has no length", remedy="Leave such lines out")
+        return made
+
+    @cached_property
+    def loss_polygons(self) -> NDArray[np.object_]:
+        """The losses."""
+        made = np.empty(len(self.losses), dtype=object)
+        made[:] = list(self.losses)
+        if not shapely.is_valid(made).all():
+            raise ParameterError(
+                "the outline of a paint loss crosses itself",
+                remedy="Repair the geometry (QGIS: Fix geometries)",
+            )
         return made
 
     @cached_property

@@ -8,7 +8,7 @@ unbiased whatever the registration, and is what says by how much a loss grew.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,67 +19,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from segmentation_core.change.epoch import ChangeSettings, Epoch, compared_area
+from segmentation_core.change.loss_pieces import LossGroup, LossPieces, LostCracks
 from segmentation_core.change.uncertainty import Difference, area_sigma_mm2, stretch_sigma
 
-__all__ = ["LossChange", "LossGroup", "LossPieces", "LostCracks", "compare_losses"]
-
-
-@dataclass(frozen=True)
-class LossPieces:
-    """Parts of losses; arrays have one entry per part.
-
-    Attributes
-    ----------
-    kinds : ndarray of str objects
-        ``gain`` and ``stable`` of B, ``not_confirmed`` of A.
-    polygons : ndarray of shapely (Multi)Polygon
-        mm.
-    areas_mm2 : ndarray of float64
-    uids_a, uids_b : ndarray of str objects
-        Losses that it belongs to; "" where there is none: a ``gain`` without A is a new loss, with A a loss
-        that grew.
-    """
-
-    kinds: NDArray[np.object_]
-    polygons: NDArray[np.object_]
-    areas_mm2: NDArray[np.float64]
-    uids_a: NDArray[np.object_]
-    uids_b: NDArray[np.object_]
-
-
-@dataclass(frozen=True)
-class LossGroup:
-    """Losses of the two surveys that overlap: one loss, or several that grew together.
-
-    Attributes
-    ----------
-    uids_a, uids_b : tuple of str
-        One of them may be empty: a new loss, or one that is gone.
-    area_a_mm2, area_b_mm2 : float
-        Inside the compared area.
-    u95_mm2 : float
-        95 % uncertainty of the difference: pixel grid, and stretch by the registration.
-    """
-
-    uids_a: tuple[str, ...]
-    uids_b: tuple[str, ...]
-    area_a_mm2: float
-    area_b_mm2: float
-    u95_mm2: float
-
-    @property
-    def growth_mm2(self) -> float:
-        """Area of B less area of A."""
-        return self.area_b_mm2 - self.area_a_mm2
-
-
-@dataclass(frozen=True)
-class LostCracks:
-    """Cracks of A where paint is lost in B; arrays have one entry per piece."""
-
-    uids_a: NDArray[np.object_]
-    lines: NDArray[np.object_]
-    lengths_mm: NDArray[np.float64]
+__all__ = ["LossChange", "compare_losses"]
 
 
 @dataclass(frozen=True)
@@ -151,18 +94,16 @@ def compare_losses(a: Epoch, b: Epoch, settings: ChangeSettings) -> LossChange:
             (gone, now, 2 * eps),
         )
     )
-    pieces = _filled(
-        LossPieces(
-            np.repeat(
-                np.array(["gain", "stable", "not_confirmed"], dtype=object),
-                [len(gained), len(kept), len(gone)],
-            ),
-            np.concatenate([gained, kept, gone]),
-            shapely.area(np.concatenate([gained, kept, gone])),
-            np.concatenate([whose_gain, whose_stable, was.uids[gone_of]]),
-            np.concatenate([now.uids[gained_of], now.uids, whose_gone]),
-        )
-    )
+    pieces = LossPieces(
+        np.repeat(
+            np.array(["gain", "stable", "not_confirmed"], dtype=object),
+            [len(gained), len(kept), len(gone)],
+        ),
+        np.concatenate([gained, kept, gone]),
+        shapely.area(np.concatenate([gained, kept, gone])),
+        np.concatenate([whose_gain, whose_stable, was.uids[gone_of]]),
+        np.concatenate([now.uids[gained_of], now.uids, whose_gone]),
+    ).filled()
     stretch = stretch_sigma(settings.sigma_mm, area)
     groups = _groups(was, now, settings.gsd_mm, stretch)
     areas = {k: float(pieces.areas_mm2[pieces.kinds == k].sum()) for k in dict.fromkeys(pieces.kinds)}
@@ -194,7 +135,7 @@ def compare_losses(a: Epoch, b: Epoch, settings: ChangeSettings) -> LossChange:
 
 
 def _clipped(epoch: Epoch, area: Any, settings: ChangeSettings) -> _Clipped:
-    polygons = _array(epoch.losses)
+    polygons = epoch.loss_polygons.copy()
     before = float(shapely.area(polygons).sum())
     shapely.prepare(area)
     cut = ~shapely.covers(area, polygons)
@@ -223,10 +164,14 @@ def _beyond(
 
     A part counts only if a circle with a diameter above eps fits into it: thinner ones are seams.
     """
-    around = shapely.buffer(_array(other.losses), eps_mm)
+    around = shapely.buffer(other.loss_polygons, eps_mm)
     left = polygons.copy()
     at, of = shapely.STRtree(around).query(polygons, predicate="intersects")
-    for whose, some in _members(at, of):
+    shapely.prepare(around)
+    whole = shapely.covers(around[of], polygons[at])
+    left[at[whole]] = shapely.Polygon()
+    open_still = ~shapely.is_empty(left[at])
+    for whose, some in _members(at[open_still], of[open_still]):
         cover = around[some[0]] if some.size == 1 else shapely.union_all(around[some])
         left[whose] = shapely.difference(polygons[whose], cover)
     parts, owner = shapely.get_parts(left, return_index=True)
@@ -252,18 +197,6 @@ def _partners(parts: NDArray[np.object_], others: _Clipped, within_mm: float) ->
     order = np.lexsort((others.areas[of], at))
     found[at[order]] = others.uids[of[order]]
     return found
-
-
-def _filled(pieces: LossPieces) -> LossPieces:
-    """Return the pieces that have an area: of a new loss nothing is stable."""
-    there = pieces.areas_mm2 > 0
-    return LossPieces(
-        pieces.kinds[there],
-        pieces.polygons[there],
-        pieces.areas_mm2[there],
-        pieces.uids_a[there],
-        pieces.uids_b[there],
-    )
 
 
 def _groups(was: _Clipped, now: _Clipped, gsd_mm: float, stretch: float) -> tuple[LossGroup, ...]:
@@ -302,9 +235,3 @@ def _lost_cracks(a: Epoch, gained: NDArray[np.object_]) -> LostCracks:
     there = lengths > 0
     names = np.array(a.uids, dtype=object)[line]
     return LostCracks(names[there], np.asarray(pieces, dtype=object)[there], lengths[there])
-
-
-def _array(geometries: Sequence[Any]) -> NDArray[np.object_]:
-    made = np.empty(len(geometries), dtype=object)
-    made[:] = list(geometries)
-    return made

@@ -88,10 +88,13 @@ def _along(
     first, last = own.start_chainage[at], own.stop_chainage[at]
     starts = np.where(low <= 0, first, first + low * (last - first))
     stops = np.where(high >= 1, last, first + high * (last - first))
-    partners = np.full(own.line.size, -1, dtype=np.int64)
-    order = np.lexsort((other.line[of], apart, at))
-    segment, nearest = np.unique(at[order], return_index=True)
-    partners[segment] = other.line[of[order][nearest]]
+    nearest = np.full(own.line.size, np.inf)
+    np.minimum.at(nearest, at, apart)
+    is_nearest = apart == nearest[at]
+    nobody = np.iinfo(np.int64).max
+    partners = np.full(own.line.size, nobody, dtype=np.int64)
+    np.minimum.at(partners, at[is_nearest], other.line[of[is_nearest]])
+    partners[partners == nobody] = -1
     return Matched(union(starts, stops), own, partners)
 
 

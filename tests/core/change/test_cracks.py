@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from segmentation_core.change.cracks import compare_cracks
 from segmentation_core.change.epoch import ChangeSettings, Epoch
@@ -67,11 +69,11 @@ def test_a_crack_of_twenty_pixels_is_found_on_an_old_one(sigma):
 
 def test_a_gap_that_stays_near_is_no_change_where_the_registration_is_poor():
     """The crack bulges 1.5 eps aside over less than 5 eps."""
-    settings = ChangeSettings(1.5, 1.5, 1.0)
-    eps = settings.eps_mm
+    poor = ChangeSettings(1.5, 1.5, 1.0)
+    eps = poor.eps_mm
     middle = 50 + 1.5 * eps
     b = survey([(20, 50), (45, 50), (47, middle), (53, middle), (55, 50), (80, 50)])
-    found = compare_cracks(survey(LEFT), b, settings)
+    found = compare_cracks(survey(LEFT), b, poor)
     assert found.length_mm("b", "new") == 0
     assert found.too_short_mm["b"] > 10
 
@@ -176,6 +178,33 @@ def test_nothing_against_nothing():
     assert found.total.u95 == 0
     found = compare_cracks(survey(), survey(LEFT), SETTINGS)
     assert found.lengths_mm == {("b", "new"): 60}
+
+
+coordinate = st.integers(0, 60).map(float)
+drawn = st.lists(
+    st.lists(st.tuples(coordinate, coordinate), min_size=2, max_size=5).filter(lambda p: len(set(p)) > 1),
+    max_size=6,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(drawn, drawn, st.floats(0, 1.5), st.integers(20, 70))
+def test_every_length_is_in_one_piece_whatever_is_drawn(of_a, of_b, sigma, width):
+    """Crossing, doubled, closed and self-touching lines, elements that are too dense, surveys cut short."""
+    a, b = survey(*of_a, assessed=shapely.box(0, 0, width, 60)), survey(*of_b)
+    elements = {"left": shapely.box(0, 0, 25, 60), "right": shapely.box(25, 0, 55, 60)}
+    found = compare_cracks(a, b, ChangeSettings(sigma, sigma, 1.0), elements=elements)
+    for side, epoch in (("a", a), ("b", b)):
+        whole = shapely.length(epoch.crack_lines).sum() if len(epoch.lines) else 0.0
+        assert found.pieces.lengths_mm[found.pieces.sides == side].sum() == pytest.approx(whole, abs=1e-6)
+        assert (found.pieces.lengths_mm > 0).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(drawn)
+def test_a_survey_against_itself_has_not_changed(lines):
+    a = survey(*lines, assessed=shapely.box(-50, -50, 500, 500))
+    assert {kind for _, kind in compare_cracks(a, a, SETTINGS).lengths_mm} <= {"stable"}
 
 
 def test_columns_that_do_not_fit_are_refused():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from segmentation_core.change.epoch import ChangeSettings, Epoch
 from segmentation_core.change.losses import compare_losses
+from segmentation_core.errors import ParameterError
 
 SETTINGS = ChangeSettings(0.15, 0.15, 1.0)
 WALL = shapely.box(0, 0, 200, 200)
@@ -98,6 +99,12 @@ def test_a_seam_as_wide_as_eps_beyond_the_buffer_is_no_gain_and_a_wider_one_is()
     assert "gain" not in thin.areas_mm2
     assert wide.areas_mm2["gain"] == pytest.approx(1.2 * eps * 50, rel=0.05)
     assert thin.total.difference == pytest.approx(1.9 * eps * 50)
+
+
+def test_an_outline_that_crosses_itself_is_refused():
+    bow = shapely.Polygon([(10, 10), (50, 50), (50, 10), (10, 50)])
+    with pytest.raises(ParameterError, match="crosses itself"):
+        compare_losses(survey(bow), survey(), SETTINGS)
 
 
 def test_nothing_against_nothing():
