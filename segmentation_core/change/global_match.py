@@ -21,11 +21,11 @@ from segmentation_core.errors import RegistrationError
 from segmentation_core.progress import silent
 from segmentation_core.raster.orthophoto import Orthophoto
 
-__all__ = ["Overview", "features_guess", "is_mirrored", "read_overview", "rotation_deg", "verified"]
+__all__ = ["FeatureMatch", "Overview", "features_match", "read_overview", "rotation_deg", "verified"]
 
 Points = NDArray[np.float64]
 
-_OVERVIEW_PX = 1.2e6
+_OVERVIEW_PX = 0.5e6
 _HIGH_PASS_PX = 12.0
 _LEAST_CONTRAST_LEVELS = 1.0
 _LEAST_VALID_PX = 64 * 64
@@ -126,20 +126,40 @@ def verified(a: Overview, b: Overview, guess: Points) -> Points | None:
     return affine
 
 
-def features_guess(a: Overview, b: Overview) -> Points | None:
-    """Return the similarity from B to A by matching features, (2, 3); None where too few agree."""
-    matched = _matched(a.textured(), b.textured())
+@dataclass(frozen=True, eq=False)
+class FeatureMatch:
+    """What matching features gives.
+
+    Attributes
+    ----------
+    similarity : ndarray of float64, shape (2, 3)
+        Pixels of B to pixels of A.
+    agreeing : int
+        Features that agree with it.
+    """
+
+    similarity: Points
+    agreeing: int
+
+
+def features_match(a: Overview, b: Overview, *, mirrored: bool = False) -> FeatureMatch | None:
+    """Match features; None where too few agree.
+
+    Parameters
+    ----------
+    a, b : Overview
+        Of the two pictures.
+    mirrored : bool
+        Match B's mirror image, left and right exchanged, in its place.
+    """
+    picture_b = b.textured()
+    matched = _matched(a.textured(), np.ascontiguousarray(picture_b[:, ::-1]) if mirrored else picture_b)
     if matched is None:
         return None
+    model, agree = matched
     # Overviews of pictures with unequal sides have pixels that are not quite square.
     to_overview_b = np.diag([*(1 / b.scale), 1.0])
-    similarity: Points = np.diag(a.scale) @ matched @ to_overview_b
-    return similarity
-
-
-def is_mirrored(a: Overview, b: Overview) -> bool:
-    """Say whether B's mirror image has more in common with A than chance would give it."""
-    return _matched(a.textured(), np.ascontiguousarray(b.textured()[:, ::-1])) is not None
+    return FeatureMatch(np.diag(a.scale) @ model @ to_overview_b, int(agree.sum()))
 
 
 def rotation_deg(affine: Points) -> float:
@@ -153,7 +173,7 @@ def rotation_deg(affine: Points) -> float:
     return math.degrees(math.atan2(affine[1, 0] - affine[0, 1], affine[0, 0] + affine[1, 1]))
 
 
-def _matched(a: NDArray[np.float32], b: NDArray[np.float32]) -> Points | None:
+def _matched(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[Points, NDArray[np.bool_]] | None:
     from skimage.feature import match_descriptors
 
     features = [_features(a), _features(b)]
@@ -168,7 +188,7 @@ def _matched(a: NDArray[np.float32], b: NDArray[np.float32]) -> Points | None:
     fitted = consensus(places_b[pairs[:, 1]], places_a[pairs[:, 0]], "similarity", _FEATURE_TOLERANCE_PX)
     if fitted is None or fitted[1].sum() < _LEAST_FEATURES:
         return None
-    return fitted[0]
+    return fitted
 
 
 def _features(picture: NDArray[np.float32]) -> tuple[Points, NDArray[np.uint8]] | None:

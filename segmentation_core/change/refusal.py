@@ -5,44 +5,60 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from segmentation_core.change.global_match import Overview, is_mirrored
+from segmentation_core.change.global_match import Overview, features_match, rotation_deg
 from segmentation_core.change.picture import brightness
 from segmentation_core.errors import RegistrationError
 from segmentation_core.raster.grid import Window
 from segmentation_core.raster.orthophoto import Orthophoto
 
-__all__ = ["detail_px", "no_match", "not_enough", "too_coarse", "turned"]
+__all__ = ["detail_px", "is_turned", "misplaced", "no_match", "not_enough", "too_coarse"]
 
 _SAMPLES = 4
 _SAMPLE_PX = 256
 _NOISE_BLUR_PX = 1.5
 _BLURRED_FROM_PX = 5.0
+_LARGEST_ROTATION_DEG = 10.0
 
 
-def turned(path_a: Path, path_b: Path, angle_deg: float) -> RegistrationError:
-    """Return the refusal of a picture that stands on its side or its head."""
-    return RegistrationError(
-        f"the picture is turned by {-angle_deg:.0f} degrees against {path_a}",
-        path=path_b,
-        remedy=f"Turn it by {angle_deg:.0f} degrees (positive is clockwise) and compare again",
-    )
+def misplaced(a: Orthophoto, b: Orthophoto, overviews: tuple[Overview, Overview]) -> RegistrationError | None:
+    """Return the refusal of a picture that is turned or mirrored; None if it is neither.
 
-
-def no_match(a: Orthophoto, b: Orthophoto, overview_a: Overview, overview_b: Overview) -> RegistrationError:
-    """Return the refusal of pictures that have nothing in common at first sight."""
-    blurred = _blurred(a, b)
-    if blurred is not None:
-        return blurred
-    if is_mirrored(overview_a, overview_b):
+    Painted beams are nearly their own mirror images, so what matches best decides.
+    """
+    upright, flipped = (features_match(*overviews, mirrored=m) for m in (False, True))
+    if flipped is not None and (upright is None or flipped.agreeing > upright.agreeing):
         return RegistrationError(
             f"the picture is mirrored against {a.path}", path=b.path, remedy="Flip it and compare again"
         )
+    if upright is None or not is_turned(upright.similarity):
+        return None
+    angle = rotation_deg(upright.similarity)
+    it_is, do = ("counter-clockwise", "clockwise") if angle > 0 else ("clockwise", "counter-clockwise")
     return RegistrationError(
-        f"no overlap with {a.path} was found, by georeference or by what they show",
+        f"the picture is turned by {abs(angle):.0f} degrees {it_is} against {a.path}",
         path=b.path,
-        remedy="Check that both show the same element, and give them the same CRS or crop them alike",
+        remedy=f"Turn it {do} by {abs(angle):.0f} degrees and compare again",
+    )
+
+
+def is_turned(affine: NDArray[np.float64]) -> bool:
+    """Say whether an affine turns by more than two pictures of one element ever differ."""
+    return abs(rotation_deg(affine)) > _LARGEST_ROTATION_DEG
+
+
+def no_match(a: Orthophoto, b: Orthophoto, overviews: tuple[Overview, Overview]) -> RegistrationError:
+    """Return the refusal of pictures that have nothing in common at first sight."""
+    return (
+        _blurred(a, b)
+        or misplaced(a, b, overviews)
+        or RegistrationError(
+            f"no overlap with {a.path} was found, by georeference or by what they show",
+            path=b.path,
+            remedy="Check that both show the same element, and give them the same CRS or crop them alike",
+        )
     )
 
 

@@ -19,13 +19,13 @@ from segmentation_core.change.accuracy import SigmaMap, pair_sigma, sigma_map
 from segmentation_core.change.consensus import consensus
 from segmentation_core.change.global_match import (
     Overview,
-    features_guess,
+    features_match,
     read_overview,
     rotation_deg,
     verified,
 )
 from segmentation_core.change.picture import OrthophotoPicture
-from segmentation_core.change.refusal import no_match, not_enough, too_coarse, turned
+from segmentation_core.change.refusal import is_turned, no_match, not_enough, too_coarse
 from segmentation_core.change.tie_points import TiePoints, tie_points, window_grid
 from segmentation_core.change.warp import FittedWarp, Warp, fit_warp
 from segmentation_core.errors import BookError, ParameterError
@@ -48,9 +48,7 @@ _LAST_REACH_PX = 6.0
 _TOLERANCE_PX = 4.0
 _LEAST_TIE_POINTS = 12
 _LEAST_SHARE_FOUND = 0.2
-_LARGEST_SIGMA_PX = 2.0
-_LARGEST_ROTATION_DEG = 10.0
-_LEAST_OVERLAP = 0.01
+_LARGEST_SIGMA_PX = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +214,7 @@ def register(
     ------
     RegistrationError
         No overlap, a blank or blurred picture, one that is turned or mirrored, too few tie points, or a
-        standard error above 2 px.
+        standard error above 1 px.
     ParameterError
         A class raster is not on its orthophoto's grid.
     RasterError
@@ -255,15 +253,12 @@ def _first_guess(pair: _Pair) -> tuple[Points, str]:
         corrected = verified(pair.overview_a, pair.overview_b, stated)
         if corrected is not None:
             return corrected, "georeference"
-    matched = features_guess(pair.overview_a, pair.overview_b)
-    if matched is not None:
-        angle = rotation_deg(matched)
-        if abs(angle) > _LARGEST_ROTATION_DEG:
-            raise turned(pair.a.path, pair.b.path, angle)
-        corrected = verified(pair.overview_a, pair.overview_b, matched)
+    matched = features_match(pair.overview_a, pair.overview_b)
+    if matched is not None and not is_turned(matched.similarity):
+        corrected = verified(pair.overview_a, pair.overview_b, matched.similarity)
         if corrected is not None:
             return corrected, "features"
-    raise no_match(pair.a, pair.b, pair.overview_a, pair.overview_b)
+    raise no_match(pair.a, pair.b, (pair.overview_a, pair.overview_b))
 
 
 def _georeferenced(a: Orthophoto, b: Orthophoto) -> Points | None:
@@ -293,7 +288,8 @@ def _result(pair: _Pair, fitted: FittedWarp, windows: int, origin: str) -> Regis
     if max(sigma) > _LARGEST_SIGMA_PX:
         raise too_coarse(pair.a.path, pair.b.path, max(sigma), _LARGEST_SIGMA_PX)
     warp = fitted.warp
-    scale = math.sqrt(abs(float(np.linalg.det(warp.affine[:, :2]))))
+    overall = fitted.nearest_affine()
+    scale = math.sqrt(abs(float(np.linalg.det(overall[:, :2]))))
     stated = _georeferenced(pair.a, pair.b)
     notes: tuple[str, ...] = ()
     if stated is not None:
@@ -306,7 +302,7 @@ def _result(pair: _Pair, fitted: FittedWarp, windows: int, origin: str) -> Regis
         sigma_y_px=sigma[1],
         sigma_map=sigma_map(fitted, pair.a.grid.height, pair.a.grid.width),
         overlap=_overlap(pair, warp),
-        rotation_deg=rotation_deg(warp.affine),
+        rotation_deg=rotation_deg(overall),
         scale=scale,
         ground_scale=scale * pair.a.grid.gsd_mm / pair.b.grid.gsd_mm,
         tie_points_a=fitted.tie_points.a_px,

@@ -39,6 +39,8 @@ _GREATEST_SIGMA_PX = 0.5
 _LEAST_SIGMA_PX = 0.03
 _LATTICE = 7
 _STABLE_DEFECT_WEIGHT = 0.3
+_SAME_DEFECT_PX = 6
+_RIM_PX = 3
 
 
 @dataclass(frozen=True)
@@ -213,8 +215,8 @@ def _pair(search: _Search, x: float, y: float) -> _Found | bool | None:
     b = _on_a(search, window)
     if b is None or _share(a.valid & b.valid) < _LEAST_SEEN:
         return None
-    weight = _weight(a, b, search.reach_px)
-    texture_a, texture_b = flattened(a.grey, weight), flattened(b.grey, weight)
+    weight_a, weight_b = _weights(a, b, search.reach_px)
+    texture_a, texture_b = flattened(a.grey, weight_a), flattened(b.grey, weight_b)
     if texture_a is None or texture_b is None:
         return None
     shift = shift_between(texture_a, texture_b, min(search.reach_px, half / 2))
@@ -296,18 +298,24 @@ def _at(mask: NDArray[np.bool_], place: NDArray[np.float32]) -> NDArray[np.bool_
     return found
 
 
-def _weight(a: Patch, b: Patch, reach_px: float) -> NDArray[np.float32]:
-    """Return how much each pixel may say; damage seen at one date only says nothing about the paint."""
-    weight = (a.valid & b.valid).astype(np.float32)
-    if a.defect is None or b.defect is None:
-        for defect in (a.defect, b.defect):
-            if defect is not None:
-                weight[_grown(defect, 2)] *= np.float32(_STABLE_DEFECT_WEIGHT)
-        return weight
-    near = math.ceil(min(reach_px, 6)) + 1
-    changed = (a.defect & ~_grown(b.defect, near)) | (b.defect & ~_grown(a.defect, near))
-    weight[a.defect | b.defect] *= np.float32(_STABLE_DEFECT_WEIGHT)
-    weight[_grown(changed, 3)] = 0
+def _weights(a: Patch, b: Patch, reach_px: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return how much each pixel of A and of B may say about where paint lies.
+
+    Damage is masked in the picture that shows it, not in both: one mask that stands still in both would
+    itself be found again, unmoved.
+    """
+    seen = (a.valid & b.valid).astype(np.float32)
+    return _told_by(a, b, seen, reach_px), _told_by(b, a, seen, reach_px)
+
+
+def _told_by(one: Patch, other: Patch, seen: NDArray[np.float32], reach_px: float) -> NDArray[np.float32]:
+    if one.defect is None or not one.defect.any():
+        return seen
+    weight: NDArray[np.float32] = seen.copy()
+    weight[_grown(one.defect, 1)] *= np.float32(_STABLE_DEFECT_WEIGHT)
+    if other.defect is not None:
+        near = math.ceil(min(reach_px, _SAME_DEFECT_PX)) + 1
+        weight[_grown(one.defect & ~_grown(other.defect, near), _RIM_PX)] = 0
     return weight
 
 
