@@ -1,13 +1,13 @@
-"""How far registration is off on a painted beam photographed twice, what it says of itself, and how long it takes.
+"""How far registration is off on a painted beam photographed twice, what it says of itself, and its speed.
 
     python benchmarks/registration.py [--seed 1]
     python benchmarks/registration.py --speed [--mpx 200]
 
-The first prints, for each difference between the two dates, the true error (rms over random points, px of the
-earlier picture), its largest component, the reported standard error, and the share of points within 1.96 of it.
-The second lays two pictures of that many megapixels on each other and prints seconds, processor seconds, and the
-processor seconds of 200 Mpx over the 120 that two cores have in a minute. The large pictures repeat one of 2 Mpx:
-the work is the same.
+The first prints, for each difference between the two dates, the true error (rms over random points, px of
+the earlier picture), its largest component, the reported standard error, and the share of points within
+1.96 of it. The second lays two pictures of that many megapixels on each other and prints seconds, processor
+seconds, and the processor seconds of 200 Mpx over the 120 that two cores have in a minute. The large pictures
+repeat one of 2 Mpx: the work is the same.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def accuracy(seed: int) -> None:
     """Print the table of errors."""
     scene = painted_scene(*SCENE_PX, seed)
     print(
-        f"{'difference':24s} {'kind':6s} {'pairs':>5s} {'rms px':>7s} {'max':>6s} {'sigma x, y':>12s}  within 1.96 sigma: pair, local"
+        f"{'difference':24s} {'kind':6s} {'pairs':>5s} {'rms px':>7s} {'max':>6s} {'sigma x, y':>12s}"
+        "  within 1.96 sigma: pair, local"
     )
     with tempfile.TemporaryDirectory() as work:
         for name in CASES:
@@ -154,7 +155,8 @@ def speed(mpx: float) -> None:
         f"{len(registration.residuals_px)} of {registration.windows} windows, shift {off.round(2).tolist()}"
     )
     print(
-        f"largest memory of the process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB, {before_mb:.0f} MB before"
+        f"largest memory of the process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB,"
+        f" {before_mb:.0f} MB before"
     )
     print(f"processor seconds for 200 Mpx over 120: {cpu * 200 / size / 120:.2f}")
 

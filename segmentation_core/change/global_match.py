@@ -116,7 +116,9 @@ def verified(a: Overview, b: Overview, guess: Points) -> Points | None:
     def to_b(points: Points) -> Points:
         return np.asarray(warp.to_b(points * a.scale) / b.scale)
 
-    found = tie_points(a.picture, b.picture, to_b, grid, reach_px=grid.side_px / 3, progress=silent, stage="")
+    found = tie_points(
+        a.picture, b.picture, to_b, grid, reach_px=grid.side_px / 3, final=False, told=(silent, "")
+    )
     fitted = consensus(found.b_px * b.scale, found.a_px * a.scale, "affine", _WINDOW_TOLERANCE_PX * a.factor)
     if fitted is None:
         return None

@@ -41,6 +41,7 @@ METHOD_VERSION = 1
 Points = NDArray[np.float64]
 
 _STAGES = ("laying the pictures on each other", "measuring what is left")
+_FIRST_WINDOWS = 200
 _REACH_PX = 8.0
 _REACH_OVERVIEW_PX = 1.5
 _MOST_REACH_PX = 100.0
@@ -225,11 +226,23 @@ def register(
     progress(_STAGES[0], 0, 1)
     pair = _Pair(orthophoto_a, orthophoto_b, read_overview(orthophoto_a), read_overview(orthophoto_b))
     guess, origin = _first_guess(pair)
-    grid = window_grid(picture_a.height, picture_a.width)
     reach = min(_MOST_REACH_PX, _REACH_PX + _REACH_OVERVIEW_PX * pair.overview_a.factor)
-    search = partial(tie_points, picture_a, picture_b, grid=grid, progress=progress)
-    first = _fitted(pair, search(Warp.plain(guess).to_b, reach_px=reach, stage=_STAGES[0]))
-    found = search(first.warp.to_b, reach_px=_LAST_REACH_PX, stage=_STAGES[1])
+    size = picture_a.height, picture_a.width
+    search = partial(tie_points, picture_a, picture_b)
+    found = search(
+        Warp.plain(guess).to_b,
+        window_grid(*size, most=_FIRST_WINDOWS),
+        reach_px=reach,
+        final=False,
+        told=(progress, _STAGES[0]),
+    )
+    found = search(
+        _fitted(pair, found).warp.to_b,
+        window_grid(*size),
+        reach_px=_LAST_REACH_PX,
+        final=True,
+        told=(progress, _STAGES[1]),
+    )
     return _result(pair, _fitted(pair, found), found.textured, origin)
 
 

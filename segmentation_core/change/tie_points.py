@@ -22,16 +22,18 @@ from segmentation_core.change.picture import Patch, Picture
 from segmentation_core.progress import Progress
 from segmentation_core.raster.grid import Window
 
-__all__ = ["Mapping", "TiePoints", "WindowGrid", "tie_points", "window_grid"]
+__all__ = ["MOST_WINDOWS", "Mapping", "TiePoints", "WindowGrid", "tie_points", "window_grid"]
 
 Points = NDArray[np.float64]
 Mapping = Callable[[Points], Points]
 """Pixel coordinates (N, 2) of one picture to those of the other."""
 
+MOST_WINDOWS = 800
+"""Each takes some 20 ms of one core: 200 Mpx in well under a minute on two."""
+
 _WINDOW_PX = 256
 _LEAST_WINDOW_PX = 96
 _LEAST_STRIDE_PX = 128
-_MOST_WINDOWS = 800
 _LEAST_SEEN = 0.3
 _LEAST_CORRELATION = 0.25
 _GREATEST_RIVAL = 0.85
@@ -95,6 +97,7 @@ class _Search:
     to_b: Mapping
     side_px: int
     reach_px: float
+    order: int
 
 
 @dataclass(frozen=True)
@@ -104,13 +107,15 @@ class _Found:
     shift: Shift
 
 
-def window_grid(height: int, width: int) -> WindowGrid:
-    """Spread windows over a picture: 256 px wide, every 128 px or, on large pictures, some 800 in all.
+def window_grid(height: int, width: int, most: int = MOST_WINDOWS) -> WindowGrid:
+    """Spread windows over a picture: 256 px wide, every 128 px or, on large pictures, some ``most`` in all.
 
     Parameters
     ----------
     height, width : int
         Size of the picture, px. Small ones get smaller windows.
+    most : int
+        How many windows, about.
 
     Examples
     --------
@@ -119,7 +124,7 @@ def window_grid(height: int, width: int) -> WindowGrid:
     (256, 112)
     """
     side = min(_WINDOW_PX, max(_LEAST_WINDOW_PX, min(height, width) // 4))
-    stride = max(_LEAST_STRIDE_PX * side / _WINDOW_PX, math.sqrt(height * width / _MOST_WINDOWS))
+    stride = max(_LEAST_STRIDE_PX * side / _WINDOW_PX, math.sqrt(height * width / most))
     rows, cols = _spread(height, side, stride), _spread(width, side, stride)
     return WindowGrid(side, tuple(tuple((x, y) for x in cols) for y in rows))
 
@@ -131,8 +136,8 @@ def tie_points(
     grid: WindowGrid,
     *,
     reach_px: float,
-    progress: Progress,
-    stage: str,
+    final: bool,
+    told: tuple[Progress, str],
 ) -> TiePoints:
     """Find each window of A in B.
 
@@ -146,10 +151,10 @@ def tie_points(
         On A.
     reach_px : float
         How far that may be wrong, in pixels of A.
-    progress : Progress
-        Told of windows; may raise `Interrupted`.
-    stage : str
-        What it is told.
+    final : bool
+        Resample by cubic splines; else linearly, quicker and off by some hundredths of a pixel.
+    told : (Progress, str)
+        Told of windows, and as which stage; may raise `Interrupted`.
 
     Returns
     -------
@@ -161,7 +166,8 @@ def tie_points(
     RasterError
         Pixels cannot be read.
     """
-    search = _Search(a, b, to_b, grid.side_px, reach_px)
+    search = _Search(a, b, to_b, grid.side_px, reach_px, order=3 if final else 1)
+    progress, stage = told
     found: list[_Found] = []
     textured = 0
     for done, results in enumerate(_in_threads(search, grid), start=1):
@@ -257,7 +263,7 @@ def _padded(picture: Picture, window: Window) -> Patch | None:
 
 
 def _on_a(search: _Search, window: Window) -> Patch | None:
-    """Return B on the pixels of a window of A: cubic brightness, nearest validity and defects."""
+    """Return B on the pixels of a window of A: interpolated brightness, nearest validity and defects."""
     n = search.side_px
     ticks = np.linspace(0.5, n - 0.5, _LATTICE)
     lattice = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
@@ -273,7 +279,7 @@ def _on_a(search: _Search, window: Window) -> Patch | None:
     place = _refined_lattice((there - first - 0.5).reshape(_LATTICE, _LATTICE, 2), n)
     grey = np.where(patch.valid, patch.grey, patch.grey.mean(where=patch.valid) if patch.valid.any() else 0)
     return Patch(
-        map_coordinates(grey, place, order=3, mode="nearest", output=np.float32),
+        map_coordinates(grey, place, order=search.order, mode="nearest", output=np.float32),
         _at(patch.valid, place),
         None if patch.defect is None else _at(patch.defect, place),
     )
