@@ -1,4 +1,4 @@
-"""How far a mapping may be off: over the whole pair, and place by place."""
+"""How far a mapping may be off, over the whole pair and place by place, and how much of A it covers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.spatial.distance import cdist
 
-from segmentation_core.change.warp import FittedWarp
+from segmentation_core.change.global_match import Overview
+from segmentation_core.change.warp import FittedWarp, Warp
 
-__all__ = ["SigmaMap", "pair_sigma", "sigma_map"]
+__all__ = ["SigmaMap", "covered_share", "pair_sigma", "sigma_map"]
 
 Points = NDArray[np.float64]
 
@@ -94,6 +95,20 @@ def sigma_map(fitted: FittedWarp, height: int, width: int) -> SigmaMap:
     )
     variance = local + fitted.variance_at(fitted.warp.to_b(nodes))
     return SigmaMap(x_nodes, y_nodes, np.sqrt(variance).reshape(len(y_nodes), len(x_nodes), 2))
+
+
+def covered_share(overview_a: Overview, overview_b: Overview, warp: Warp) -> float:
+    """Return the share of A's valid pixels that valid pixels of B cover.
+
+    It is counted on every fourth pixel of the overviews, in rows and in columns.
+    """
+    valid_a, valid_b = (o.picture.patch.valid for o in (overview_a, overview_b))
+    rows, cols = np.nonzero(valid_a[::4, ::4])
+    points = np.column_stack((cols, rows)) * 4.0 + 0.5
+    place = np.floor(warp.to_b(points * overview_a.scale) / overview_b.scale).astype(int)
+    inside = ((place >= 0) & (place < (valid_b.shape[1], valid_b.shape[0]))).all(axis=1)
+    seen = valid_b[place[inside, 1], place[inside, 0]]
+    return float(seen.sum() / len(points)) if len(points) else 0.0
 
 
 def _position(values: Points, nodes: Points) -> Points:

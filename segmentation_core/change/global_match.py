@@ -1,4 +1,4 @@
-"""Where B lies on A when nobody says so, or when what is said is wrong: found on overviews of about 1 Mpx.
+"""Where B lies on A when nobody says so, or what is said is wrong: found on overviews of half a megapixel.
 
 Features (SIFT: Lowe 2004, Int. J. Computer Vision 60) and a similarity that most of them agree with; then, as
 for a georeference, windows of the overviews must be found where the guess says.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from segmentation_core.raster.orthophoto import Orthophoto
 __all__ = ["FeatureMatch", "Overview", "features_match", "read_overview", "rotation_deg", "verified"]
 
 Points = NDArray[np.float64]
+Features = tuple[Points, NDArray[np.uint8]]
+"""Places (x, y) in pixels of an overview, (N, 2), and descriptors (N, 128)."""
 
 _OVERVIEW_PX = 0.5e6
 _HIGH_PASS_PX = 12.0
@@ -56,7 +59,17 @@ class Overview:
         """Pixels of the working grid in one of the overview."""
         return float(self.scale.max())
 
-    def textured(self) -> NDArray[np.float32]:
+    @cached_property
+    def features(self) -> Features | None:
+        """Features of the picture; None where it has none."""
+        return _features(self._textured())
+
+    @cached_property
+    def mirrored_features(self) -> Features | None:
+        """Features of the mirror image, left and right exchanged."""
+        return _features(np.ascontiguousarray(self._textured()[:, ::-1]))
+
+    def _textured(self) -> NDArray[np.float32]:
         """Return the high-passed picture, 0 to 1, flat where nothing is valid."""
         patch = self.picture.patch
         weight = patch.valid.astype(np.float32)
@@ -68,7 +81,7 @@ class Overview:
 
 
 def read_overview(orthophoto: Orthophoto) -> Overview:
-    """Average an orthophoto down to about 1 Mpx.
+    """Average an orthophoto down to half a megapixel.
 
     Raises
     ------
@@ -154,8 +167,7 @@ def features_match(a: Overview, b: Overview, *, mirrored: bool = False) -> Featu
     mirrored : bool
         Match B's mirror image, left and right exchanged, in its place.
     """
-    picture_b = b.textured()
-    matched = _matched(a.textured(), np.ascontiguousarray(picture_b[:, ::-1]) if mirrored else picture_b)
+    matched = _matched(a.features, b.mirrored_features if mirrored else b.features)
     if matched is None:
         return None
     model, agree = matched
@@ -175,13 +187,12 @@ def rotation_deg(affine: Points) -> float:
     return math.degrees(math.atan2(affine[1, 0] - affine[0, 1], affine[0, 0] + affine[1, 1]))
 
 
-def _matched(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[Points, NDArray[np.bool_]] | None:
+def _matched(a: Features | None, b: Features | None) -> tuple[Points, NDArray[np.bool_]] | None:
     from skimage.feature import match_descriptors
 
-    features = [_features(a), _features(b)]
-    if any(f is None for f in features):
+    if a is None or b is None:
         return None
-    (places_a, descriptors_a), (places_b, descriptors_b) = (f for f in features if f is not None)
+    (places_a, descriptors_a), (places_b, descriptors_b) = a, b
     pairs = match_descriptors(  # type: ignore[no-untyped-call]
         descriptors_a, descriptors_b, max_ratio=0.8, cross_check=True
     )
@@ -193,8 +204,7 @@ def _matched(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[Points, ND
     return fitted
 
 
-def _features(picture: NDArray[np.float32]) -> tuple[Points, NDArray[np.uint8]] | None:
-    """Return places (x, y) and descriptors of the finest features."""
+def _features(picture: NDArray[np.float32]) -> Features | None:
     from skimage.feature import SIFT
 
     sift = SIFT(upsampling=1)  # type: ignore[no-untyped-call]

@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, map_coordinates
 
 from segmentation_core.change.correlation import Shift, flattened, shift_between
-from segmentation_core.change.picture import Patch, Picture
+from segmentation_core.change.picture import Picture
+from segmentation_core.change.window_pair import Mapping, read_padded, resampled, share_true, weights
 from segmentation_core.progress import Progress
 from segmentation_core.raster.grid import Window
 
-__all__ = ["MOST_WINDOWS", "Mapping", "TiePoints", "WindowGrid", "tie_points", "window_grid"]
+__all__ = ["MOST_WINDOWS", "TiePoints", "WindowGrid", "tie_points", "window_grid"]
 
 Points = NDArray[np.float64]
-Mapping = Callable[[Points], Points]
-"""Pixel coordinates (N, 2) of one picture to those of the other."""
-
 MOST_WINDOWS = 800
 """Each takes some 20 ms of one core: 200 Mpx in well under a minute on two."""
 
@@ -39,10 +36,6 @@ _LEAST_CORRELATION = 0.25
 _GREATEST_RIVAL = 0.85
 _GREATEST_SIGMA_PX = 0.5
 _LEAST_SIGMA_PX = 0.03
-_LATTICE = 7
-_STABLE_DEFECT_WEIGHT = 0.3
-_SAME_DEFECT_PX = 6
-_RIM_PX = 3
 
 
 @dataclass(frozen=True)
@@ -215,13 +208,13 @@ def _pair(search: _Search, x: float, y: float) -> _Found | bool | None:
     """Return the pair, False where the paint is not found again, None where there is nothing to compare."""
     half = search.side_px // 2
     window = Window(int(y) - half, int(x) - half, search.side_px, search.side_px)
-    a = _padded(search.a, window)
-    if a is None or _share(a.valid) < _LEAST_SEEN:
+    a = read_padded(search.a, window)
+    if a is None or share_true(a.valid) < _LEAST_SEEN:
         return None
-    b = _on_a(search, window)
-    if b is None or _share(a.valid & b.valid) < _LEAST_SEEN:
+    b = resampled(search.b, window, search.to_b, search.order)
+    if b is None or share_true(a.valid & b.valid) < _LEAST_SEEN:
         return None
-    weight_a, weight_b = _weights(a, b, search.reach_px)
+    weight_a, weight_b = weights(a, b, search.reach_px)
     texture_a, texture_b = flattened(a.grey, weight_a), flattened(b.grey, weight_b)
     if texture_a is None or texture_b is None:
         return None
@@ -240,91 +233,3 @@ def _is_reliable(shift: Shift) -> bool:
         and shift.rival <= _GREATEST_RIVAL
         and max(shift.sigma_px) <= _GREATEST_SIGMA_PX
     )
-
-
-def _share(mask: NDArray[np.bool_]) -> float:
-    return float(np.count_nonzero(mask)) / mask.size
-
-
-def _padded(picture: Picture, window: Window) -> Patch | None:
-    """Read a window that may reach outside; there is nothing valid there."""
-    inner = window.clipped(picture.height, picture.width)
-    if not inner.height * inner.width:
-        return None
-    patch = picture.read(inner)
-    if inner == window:
-        return patch
-    pad = (
-        (inner.row_off - window.row_off, window.row_end - inner.row_end),
-        (inner.col_off - window.col_off, window.col_end - inner.col_end),
-    )
-    defect = None if patch.defect is None else np.pad(patch.defect, pad)
-    return Patch(np.pad(patch.grey, pad), np.pad(patch.valid, pad), defect)
-
-
-def _on_a(search: _Search, window: Window) -> Patch | None:
-    """Return B on the pixels of a window of A: interpolated brightness, nearest validity and defects."""
-    n = search.side_px
-    ticks = np.linspace(0.5, n - 0.5, _LATTICE)
-    lattice = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-    there = search.to_b(lattice + np.array((window.col_off, window.row_off)))
-    first = np.floor(there.min(axis=0)).astype(int) - 4
-    last = np.ceil(there.max(axis=0)).astype(int) + 4
-    size = last - first
-    if size.max() > 4 * n:
-        return None
-    patch = _padded(search.b, Window(int(first[1]), int(first[0]), int(size[1]), int(size[0])))
-    if patch is None:
-        return None
-    place = _refined_lattice((there - first - 0.5).reshape(_LATTICE, _LATTICE, 2), n)
-    grey = np.where(patch.valid, patch.grey, patch.grey.mean(where=patch.valid) if patch.valid.any() else 0)
-    return Patch(
-        map_coordinates(grey, place, order=search.order, mode="nearest", output=np.float32),
-        _at(patch.valid, place),
-        None if patch.defect is None else _at(patch.defect, place),
-    )
-
-
-def _refined_lattice(lattice: Points, n: int) -> NDArray[np.float32]:
-    """Interpolate (x, y) from a square lattice to n x n pixels; return (row, col), as scipy wants it."""
-    along = np.linspace(0, _LATTICE - 1, n)
-    left = np.minimum(along.astype(int), _LATTICE - 2)
-    weights = np.zeros((n, _LATTICE))
-    weights[np.arange(n), left] = 1 - (along - left)
-    weights[np.arange(n), left + 1] = along - left
-    x, y = (weights @ lattice[..., k] @ weights.T for k in (0, 1))
-    return np.stack((y, x)).astype(np.float32)
-
-
-def _at(mask: NDArray[np.bool_], place: NDArray[np.float32]) -> NDArray[np.bool_]:
-    rows, cols = (
-        np.clip(np.rint(p).astype(np.intp), 0, n - 1) for p, n in zip(place, mask.shape, strict=True)
-    )
-    found: NDArray[np.bool_] = mask[rows, cols]
-    return found
-
-
-def _weights(a: Patch, b: Patch, reach_px: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return how much each pixel of A and of B may say about where paint lies.
-
-    Damage is masked in the picture that shows it, not in both: one mask that stands still in both would
-    itself be found again, unmoved.
-    """
-    seen = (a.valid & b.valid).astype(np.float32)
-    return _told_by(a, b, seen, reach_px), _told_by(b, a, seen, reach_px)
-
-
-def _told_by(one: Patch, other: Patch, seen: NDArray[np.float32], reach_px: float) -> NDArray[np.float32]:
-    if one.defect is None or not one.defect.any():
-        return seen
-    weight: NDArray[np.float32] = seen.copy()
-    weight[_grown(one.defect, 1)] *= np.float32(_STABLE_DEFECT_WEIGHT)
-    if other.defect is not None:
-        near = math.ceil(min(reach_px, _SAME_DEFECT_PX)) + 1
-        weight[_grown(one.defect & ~_grown(other.defect, near), _RIM_PX)] = 0
-    return weight
-
-
-def _grown(mask: NDArray[np.bool_], by_px: int) -> NDArray[np.bool_]:
-    grown: NDArray[np.bool_] = binary_dilation(mask, iterations=by_px) if mask.any() else mask
-    return grown
