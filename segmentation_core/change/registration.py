@@ -57,7 +57,7 @@ class Registration:
     warp : Warp
         The mapping.
     sigma_x_px, sigma_y_px : float
-        Standard error in pixels of A, from leave-one-out residuals.
+        Standard error in pixels of A over what both pictures show, from leave-one-out residuals and the fit.
     sigma_map : SigmaMap
         The same, place by place.
     overlap : float
@@ -258,7 +258,8 @@ def _fitted(pair: ComparedPair, found: TiePoints) -> FittedWarp:
 
 
 def _result(pair: ComparedPair, fitted: FittedWarp, windows: int, origin: str) -> Registration:
-    sigma = pair_sigma(fitted)
+    size_a, size_b = ((o.grid.height, o.grid.width) for o in (pair.a, pair.b))
+    sigma = pair_sigma(fitted, size_a, size_b)
     if max(sigma) > _LARGEST_SIGMA_PX:
         raise too_coarse(pair, max(sigma), _LARGEST_SIGMA_PX)
     warp = fitted.warp
@@ -274,7 +275,7 @@ def _result(pair: ComparedPair, fitted: FittedWarp, windows: int, origin: str) -
         warp=warp,
         sigma_x_px=sigma[0],
         sigma_y_px=sigma[1],
-        sigma_map=sigma_map(fitted, pair.a.grid.height, pair.a.grid.width),
+        sigma_map=sigma_map(fitted, size_a),
         overlap=covered_share(pair.overview_a, pair.overview_b, warp),
         rotation_deg=rotation_deg(overall),
         scale=scale,
