@@ -112,9 +112,9 @@ def window_grid(height: int, width: int, most: int = MOST_WINDOWS) -> WindowGrid
 
     Examples
     --------
-    >>> grid = window_grid(1000, 2000)
+    >>> grid = window_grid(2000, 3000)
     >>> grid.side_px, grid.count
-    (256, 112)
+    (256, 408)
     """
     side = min(_WINDOW_PX, max(_LEAST_WINDOW_PX, min(height, width) // 4))
     stride = max(_LEAST_STRIDE_PX * side / _WINDOW_PX, math.sqrt(height * width / most))
