@@ -21,7 +21,7 @@ Points = NDArray[np.float64]
 Values = NDArray[np.float64]
 
 _STIFFNESSES = np.logspace(-7, 1, 33)
-_CLEAR_GAIN = 0.9
+_CLEAR_GAIN = 0.75
 """The plate must bring the leave-one-out residuals (rms) below this share of the plane's."""
 _LEAST_POINTS_PLATE = 30
 _TRIMMED = 0.05

@@ -1,4 +1,4 @@
-"""Where B lies on A when nobody says so, or when what is said is wrong: found on overviews of about 1 Mpx.
+"""Where B lies on A when nobody says so, or what is said is wrong: found on overviews of half a megapixel.
 
 Features (SIFT: Lowe 2004, Int. J. Computer Vision 60) and a similarity that most of them agree with; then, as
 for a georeference, windows of the overviews must be found where the guess says.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,13 @@ from segmentation_core.errors import RegistrationError
 from segmentation_core.progress import silent
 from segmentation_core.raster.orthophoto import Orthophoto
 
-__all__ = ["Overview", "features_guess", "is_mirrored", "read_overview", "rotation_deg", "verified"]
+__all__ = ["FeatureMatch", "Overview", "features_match", "read_overview", "rotation_deg", "verified"]
 
 Points = NDArray[np.float64]
+Features = tuple[Points, NDArray[np.uint8]]
+"""Places (x, y) in pixels of an overview, (N, 2), and descriptors (N, 128)."""
 
-_OVERVIEW_PX = 1.2e6
+_OVERVIEW_PX = 0.5e6
 _HIGH_PASS_PX = 12.0
 _LEAST_CONTRAST_LEVELS = 1.0
 _LEAST_VALID_PX = 64 * 64
@@ -56,7 +59,17 @@ class Overview:
         """Pixels of the working grid in one of the overview."""
         return float(self.scale.max())
 
-    def textured(self) -> NDArray[np.float32]:
+    @cached_property
+    def features(self) -> Features | None:
+        """Features of the picture; None where it has none."""
+        return _features(self._textured())
+
+    @cached_property
+    def mirrored_features(self) -> Features | None:
+        """Features of the mirror image, left and right exchanged."""
+        return _features(np.ascontiguousarray(self._textured()[:, ::-1]))
+
+    def _textured(self) -> NDArray[np.float32]:
         """Return the high-passed picture, 0 to 1, flat where nothing is valid."""
         patch = self.picture.patch
         weight = patch.valid.astype(np.float32)
@@ -68,7 +81,7 @@ class Overview:
 
 
 def read_overview(orthophoto: Orthophoto) -> Overview:
-    """Average an orthophoto down to about 1 Mpx.
+    """Average an orthophoto down to half a megapixel.
 
     Raises
     ------
@@ -116,7 +129,9 @@ def verified(a: Overview, b: Overview, guess: Points) -> Points | None:
     def to_b(points: Points) -> Points:
         return np.asarray(warp.to_b(points * a.scale) / b.scale)
 
-    found = tie_points(a.picture, b.picture, to_b, grid, reach_px=grid.side_px / 3, progress=silent, stage="")
+    found = tie_points(
+        a.picture, b.picture, to_b, grid, reach_px=grid.side_px / 3, final=False, told=(silent, "")
+    )
     fitted = consensus(found.b_px * b.scale, found.a_px * a.scale, "affine", _WINDOW_TOLERANCE_PX * a.factor)
     if fitted is None:
         return None
@@ -126,20 +141,39 @@ def verified(a: Overview, b: Overview, guess: Points) -> Points | None:
     return affine
 
 
-def features_guess(a: Overview, b: Overview) -> Points | None:
-    """Return the similarity from B to A by matching features, (2, 3); None where too few agree."""
-    matched = _matched(a.textured(), b.textured())
+@dataclass(frozen=True, eq=False)
+class FeatureMatch:
+    """What matching features gives.
+
+    Attributes
+    ----------
+    similarity : ndarray of float64, shape (2, 3)
+        Pixels of B to pixels of A.
+    agreeing : int
+        Features that agree with it.
+    """
+
+    similarity: Points
+    agreeing: int
+
+
+def features_match(a: Overview, b: Overview, *, mirrored: bool = False) -> FeatureMatch | None:
+    """Match features; None where too few agree.
+
+    Parameters
+    ----------
+    a, b : Overview
+        Of the two pictures.
+    mirrored : bool
+        Match B's mirror image, left and right exchanged, in its place.
+    """
+    matched = _matched(a.features, b.mirrored_features if mirrored else b.features)
     if matched is None:
         return None
+    model, agree = matched
     # Overviews of pictures with unequal sides have pixels that are not quite square.
     to_overview_b = np.diag([*(1 / b.scale), 1.0])
-    similarity: Points = np.diag(a.scale) @ matched @ to_overview_b
-    return similarity
-
-
-def is_mirrored(a: Overview, b: Overview) -> bool:
-    """Say whether B's mirror image has more in common with A than chance would give it."""
-    return _matched(a.textured(), np.ascontiguousarray(b.textured()[:, ::-1])) is not None
+    return FeatureMatch(np.diag(a.scale) @ model @ to_overview_b, int(agree.sum()))
 
 
 def rotation_deg(affine: Points) -> float:
@@ -153,13 +187,12 @@ def rotation_deg(affine: Points) -> float:
     return math.degrees(math.atan2(affine[1, 0] - affine[0, 1], affine[0, 0] + affine[1, 1]))
 
 
-def _matched(a: NDArray[np.float32], b: NDArray[np.float32]) -> Points | None:
+def _matched(a: Features | None, b: Features | None) -> tuple[Points, NDArray[np.bool_]] | None:
     from skimage.feature import match_descriptors
 
-    features = [_features(a), _features(b)]
-    if any(f is None for f in features):
+    if a is None or b is None:
         return None
-    (places_a, descriptors_a), (places_b, descriptors_b) = (f for f in features if f is not None)
+    (places_a, descriptors_a), (places_b, descriptors_b) = a, b
     pairs = match_descriptors(  # type: ignore[no-untyped-call]
         descriptors_a, descriptors_b, max_ratio=0.8, cross_check=True
     )
@@ -168,11 +201,10 @@ def _matched(a: NDArray[np.float32], b: NDArray[np.float32]) -> Points | None:
     fitted = consensus(places_b[pairs[:, 1]], places_a[pairs[:, 0]], "similarity", _FEATURE_TOLERANCE_PX)
     if fitted is None or fitted[1].sum() < _LEAST_FEATURES:
         return None
-    return fitted[0]
+    return fitted
 
 
-def _features(picture: NDArray[np.float32]) -> tuple[Points, NDArray[np.uint8]] | None:
-    """Return places (x, y) and descriptors of the finest features."""
+def _features(picture: NDArray[np.float32]) -> Features | None:
     from skimage.feature import SIFT
 
     sift = SIFT(upsampling=1)  # type: ignore[no-untyped-call]

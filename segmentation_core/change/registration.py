@@ -15,22 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation_core.change.accuracy import SigmaMap, pair_sigma, sigma_map
+from segmentation_core.change.accuracy import SigmaMap, covered_share, pair_sigma, sigma_map
 from segmentation_core.change.consensus import consensus
-from segmentation_core.change.global_match import (
-    Overview,
-    features_guess,
-    read_overview,
-    rotation_deg,
-    verified,
-)
+from segmentation_core.change.first_guess import first_guess, georeferenced
+from segmentation_core.change.global_match import read_overview, rotation_deg
 from segmentation_core.change.picture import OrthophotoPicture
-from segmentation_core.change.refusal import no_match, not_enough, too_coarse, turned
+from segmentation_core.change.refusal import ComparedPair, not_enough, too_coarse
 from segmentation_core.change.tie_points import TiePoints, tie_points, window_grid
 from segmentation_core.change.warp import FittedWarp, Warp, fit_warp
 from segmentation_core.errors import BookError, ParameterError
 from segmentation_core.progress import Progress, silent
-from segmentation_core.raster.georeference import same_crs
 from segmentation_core.raster.orthophoto import Orthophoto
 from segmentation_core.vectors.class_source import ClassSource
 
@@ -41,6 +35,7 @@ METHOD_VERSION = 1
 Points = NDArray[np.float64]
 
 _STAGES = ("laying the pictures on each other", "measuring what is left")
+_FIRST_WINDOWS = 200
 _REACH_PX = 8.0
 _REACH_OVERVIEW_PX = 1.5
 _MOST_REACH_PX = 100.0
@@ -48,9 +43,7 @@ _LAST_REACH_PX = 6.0
 _TOLERANCE_PX = 4.0
 _LEAST_TIE_POINTS = 12
 _LEAST_SHARE_FOUND = 0.2
-_LARGEST_SIGMA_PX = 2.0
-_LARGEST_ROTATION_DEG = 10.0
-_LEAST_OVERLAP = 0.01
+_LARGEST_SIGMA_PX = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +57,7 @@ class Registration:
     warp : Warp
         The mapping.
     sigma_x_px, sigma_y_px : float
-        Standard error in pixels of A, from leave-one-out residuals.
+        Standard error in pixels of A over what both pictures show, from leave-one-out residuals and the fit.
     sigma_map : SigmaMap
         The same, place by place.
     overlap : float
@@ -82,7 +75,7 @@ class Registration:
     windows : int
         Windows that held enough paint to be compared.
     first_guess : str
-        ``"georeference"`` or ``"features"``.
+        ``"georeference"``, ``"corners"`` (two pictures without one, cropped alike) or ``"features"``.
     notes : tuple of str
         What the user should be told.
     """
@@ -177,16 +170,6 @@ def _pairs(rows: list[list[float]]) -> Points:
     return np.array(rows, np.float64).reshape(-1, 2)
 
 
-@dataclass(frozen=True, eq=False)
-class _Pair:
-    """The two orthophotos and what is read of them."""
-
-    a: Orthophoto
-    b: Orthophoto
-    overview_a: Overview
-    overview_b: Overview
-
-
 def register(
     orthophoto_a: Orthophoto,
     orthophoto_b: Orthophoto,
@@ -216,7 +199,7 @@ def register(
     ------
     RegistrationError
         No overlap, a blank or blurred picture, one that is turned or mirrored, too few tie points, or a
-        standard error above 2 px.
+        standard error above 1 px.
     ParameterError
         A class raster is not on its orthophoto's grid.
     RasterError
@@ -225,13 +208,25 @@ def register(
     picture_a = OrthophotoPicture(orthophoto_a, _checked(orthophoto_a, defects_a))
     picture_b = OrthophotoPicture(orthophoto_b, _checked(orthophoto_b, defects_b))
     progress(_STAGES[0], 0, 1)
-    pair = _Pair(orthophoto_a, orthophoto_b, read_overview(orthophoto_a), read_overview(orthophoto_b))
-    guess, origin = _first_guess(pair)
-    grid = window_grid(picture_a.height, picture_a.width)
+    pair = ComparedPair(orthophoto_a, orthophoto_b, read_overview(orthophoto_a), read_overview(orthophoto_b))
+    guess, origin = first_guess(pair)
     reach = min(_MOST_REACH_PX, _REACH_PX + _REACH_OVERVIEW_PX * pair.overview_a.factor)
-    search = partial(tie_points, picture_a, picture_b, grid=grid, progress=progress)
-    first = _fitted(pair, search(Warp.plain(guess).to_b, reach_px=reach, stage=_STAGES[0]))
-    found = search(first.warp.to_b, reach_px=_LAST_REACH_PX, stage=_STAGES[1])
+    size = picture_a.height, picture_a.width
+    search = partial(tie_points, picture_a, picture_b)
+    found = search(
+        Warp.plain(guess).to_b,
+        window_grid(*size, most=_FIRST_WINDOWS),
+        reach_px=reach,
+        final=False,
+        told=(progress, _STAGES[0]),
+    )
+    found = search(
+        _fitted(pair, found).warp.to_b,
+        window_grid(*size),
+        reach_px=_LAST_REACH_PX,
+        final=True,
+        told=(progress, _STAGES[1]),
+    )
     return _result(pair, _fitted(pair, found), found.textured, origin)
 
 
@@ -248,55 +243,31 @@ def _checked(orthophoto: Orthophoto, defects: ClassSource | None) -> ClassSource
     return defects
 
 
-def _first_guess(pair: _Pair) -> tuple[Points, str]:
-    """Return the affine from B to A, right to a few pixels of the overviews, and what it comes from."""
-    stated = _georeferenced(pair.a, pair.b)
-    if stated is not None:
-        corrected = verified(pair.overview_a, pair.overview_b, stated)
-        if corrected is not None:
-            return corrected, "georeference"
-    matched = features_guess(pair.overview_a, pair.overview_b)
-    if matched is not None:
-        angle = rotation_deg(matched)
-        if abs(angle) > _LARGEST_ROTATION_DEG:
-            raise turned(pair.a.path, pair.b.path, angle)
-        corrected = verified(pair.overview_a, pair.overview_b, matched)
-        if corrected is not None:
-            return corrected, "features"
-    raise no_match(pair.a, pair.b, pair.overview_a, pair.overview_b)
-
-
-def _georeferenced(a: Orthophoto, b: Orthophoto) -> Points | None:
-    """Return the affine from B to A by their georeference; two pictures without any share a corner."""
-    if not same_crs(a.grid.crs_wkt, b.grid.crs_wkt):
-        return None
-    affine = ~a.grid.affine @ b.grid.affine
-    return np.array([[affine.a, affine.b, affine.c], [affine.d, affine.e, affine.f]])
-
-
-def _fitted(pair: _Pair, found: TiePoints) -> FittedWarp:
+def _fitted(pair: ComparedPair, found: TiePoints) -> FittedWarp:
     """Fit the mapping to tie points that agree with one affine to a few pixels."""
     rough = consensus(found.b_px, found.a_px, "affine", _TOLERANCE_PX)
     least = max(_LEAST_TIE_POINTS, _LEAST_SHARE_FOUND * found.textured)
     if rough is None or rough[1].sum() < least:
         agreeing = 0 if rough is None else int(rough[1].sum())
-        raise not_enough(pair.a, pair.b, agreeing, found.textured)
+        raise not_enough(pair, agreeing, found.textured)
     fitted = fit_warp(found.chosen(rough[1]))
     if fitted is None or len(fitted.tie_points) < least:
         agreeing = 0 if fitted is None else len(fitted.tie_points)
-        raise not_enough(pair.a, pair.b, agreeing, found.textured)
+        raise not_enough(pair, agreeing, found.textured)
     return fitted
 
 
-def _result(pair: _Pair, fitted: FittedWarp, windows: int, origin: str) -> Registration:
-    sigma = pair_sigma(fitted)
+def _result(pair: ComparedPair, fitted: FittedWarp, windows: int, origin: str) -> Registration:
+    size_a, size_b = ((o.grid.height, o.grid.width) for o in (pair.a, pair.b))
+    sigma = pair_sigma(fitted, size_a, size_b)
     if max(sigma) > _LARGEST_SIGMA_PX:
-        raise too_coarse(pair.a.path, pair.b.path, max(sigma), _LARGEST_SIGMA_PX)
+        raise too_coarse(pair, max(sigma), _LARGEST_SIGMA_PX)
     warp = fitted.warp
-    scale = math.sqrt(abs(float(np.linalg.det(warp.affine[:, :2]))))
-    stated = _georeferenced(pair.a, pair.b)
+    overall = fitted.nearest_affine()
+    scale = math.sqrt(abs(float(np.linalg.det(overall[:, :2]))))
+    stated = georeferenced(pair.a, pair.b)
     notes: tuple[str, ...] = ()
-    if stated is not None:
+    if stated is not None and pair.a.grid.crs_wkt is not None:
         middle = fitted.tie_points.b_px.mean(axis=0, keepdims=True)
         off = float(np.hypot(*(Warp.plain(stated).to_a(middle) - warp.to_a(middle))[0]))
         notes = (f"the georeference of the two pictures differs by {off:.3g} px in the middle",)
@@ -304,9 +275,9 @@ def _result(pair: _Pair, fitted: FittedWarp, windows: int, origin: str) -> Regis
         warp=warp,
         sigma_x_px=sigma[0],
         sigma_y_px=sigma[1],
-        sigma_map=sigma_map(fitted, pair.a.grid.height, pair.a.grid.width),
-        overlap=_overlap(pair, warp),
-        rotation_deg=rotation_deg(warp.affine),
+        sigma_map=sigma_map(fitted, size_a),
+        overlap=covered_share(pair.overview_a, pair.overview_b, warp),
+        rotation_deg=rotation_deg(overall),
         scale=scale,
         ground_scale=scale * pair.a.grid.gsd_mm / pair.b.grid.gsd_mm,
         tie_points_a=fitted.tie_points.a_px,
@@ -316,14 +287,3 @@ def _result(pair: _Pair, fitted: FittedWarp, windows: int, origin: str) -> Regis
         first_guess=origin,
         notes=notes,
     )
-
-
-def _overlap(pair: _Pair, warp: Warp) -> float:
-    """Return the share of A's valid pixels that B covers, on every fourth pixel of the overviews."""
-    valid_a, valid_b = (o.picture.patch.valid for o in (pair.overview_a, pair.overview_b))
-    rows, cols = np.nonzero(valid_a[::4, ::4])
-    points = np.column_stack((cols, rows)) * 4.0 + 0.5
-    place = np.floor(warp.to_b(points * pair.overview_a.scale) / pair.overview_b.scale).astype(int)
-    inside = ((place >= 0) & (place < (valid_b.shape[1], valid_b.shape[0]))).all(axis=1)
-    seen = valid_b[place[inside, 1], place[inside, 0]]
-    return float(seen.sum() / len(points)) if len(points) else 0.0

@@ -124,6 +124,14 @@ class FittedWarp:
     axes: tuple[AxisFit, AxisFit]
     middle_px: Points
 
+    def nearest_affine(self) -> Points:
+        """Return the affine nearest to the warp over its tie points, (2, 3): what it does on the whole."""
+        b = self.tie_points.b_px
+        nearest: Points = np.linalg.lstsq(
+            np.column_stack((b, np.ones(len(b)))), self.warp.to_a(b), rcond=None
+        )[0].T
+        return nearest
+
     def variance_at(self, points_b: Points) -> Points:
         """Return the variance of the fit in x and y at points of B, (N, 2), px^2."""
         where = (points_b - self.middle_px) / self.warp.unit_px
