@@ -104,7 +104,8 @@ def measure(  # noqa: PLR0913 - the command's options
         regions = assessed_regions(outlines, assessed)
         tally = Tally(ids, None if outlines is None else axes_of(outlines))
         tally.add_assessed(regions.areas * source.metres_per_unit**2)
-        tally_layers(Selection(source.connection, source.gsd_mm), regions, source.metres_per_unit, tally)
+        selection = Selection(source.connection, source.gsd_mm, source.affine)
+        tally_layers(selection, regions, source.metres_per_unit, tally)
         run: dict[str, Any] = {"vectors": str(vectors), "vectorise": source.run}
     notes += [*more_notes, *budget_notes]
     found = tally.rows()
@@ -173,7 +174,9 @@ def _write_table(
 
 def _of_lines(row: Row) -> Row:
     """Return a row in which what drawn lines cannot tell is None, not 0: losses, areas, widths, pixels."""
-    known = {q.code for q in QUANTITIES if q.counted_in in (None, "lines", "nodes")} - {"branch_mean_px"}
+    known = {q.code for q in QUANTITIES if q.counted_in in (None, "lines", "nodes", "islands")} - {
+        "branch_mean_px"
+    }
     if row["branch_mean_px"]:
         known.add("branch_mean_px")
     return {code: value if code in known else None for code, value in row.items()}

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from segmentation_core.statistics.features import FeatureChunk, stream_features
 from segmentation_core.statistics.network import LineEnds
 from segmentation_core.statistics.regions import Parts, Regions
 from segmentation_core.statistics.tally import Tally
+from segmentation_core.vectors.outline_length import outline_lengths
 
 __all__ = ["Placed", "Selection", "tally_layers"]
 
@@ -44,17 +46,23 @@ class Selection:
         What counts of crack areas; None for all.
     gsd_mm : float or None
         Of the raster that the features come from; None for lines drawn without one.
+    affine : Affine or None
+        Of that raster: outlines along its pixels' edges are smoothed before they are measured.
     """
 
     connection: sqlite3.Connection
     gsd_mm: float | None
+    affine: Affine | None = None
     where: str = "1"
     parameters: Sequence[Any] = ()
     raster_key: int = 0
     left: Left | None = None
 
     def stream(self, table: str, *columns: str) -> Any:
-        """Yield the chunks of a layer."""
+        """Yield the chunks of a layer; none where an earlier version left the layer out."""
+        present = "SELECT 1 FROM sqlite_master WHERE name = ?"
+        if self.connection.execute(present, (table,)).fetchone() is None:
+            return iter(())
         return stream_features(self.connection, table, columns, self.where, self.parameters)
 
     def cracks(self, chunk: FeatureChunk) -> NDArray[np.int64]:
@@ -83,8 +91,15 @@ def tally_layers(
     """
     for chunk in selection.stream("loss_polygon"):
         parts = regions.areas_of(chunk.geometries)
+        outlines = outline_lengths(chunk.geometries, selection.affine)
         tally.add_losses(parts, chunk.fids, metres_per_unit)
+        tally.add_loss_outlines(chunk.geometries, parts, outlines, metres_per_unit)
         _tell(placed, "loss_polygon", chunk, parts)
+    for chunk in selection.stream("island"):
+        parts = regions.areas_of(chunk.geometries)
+        outlines = outline_lengths(chunk.geometries, selection.affine)
+        tally.add_islands(chunk.geometries, parts, outlines, metres_per_unit)
+        _tell(placed, "island", chunk, parts)
     for chunk in selection.stream("crack_area", "comp_id"):
         parts = regions.areas_of(chunk.geometries)
         counted = parts

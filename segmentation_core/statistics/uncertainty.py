@@ -34,10 +34,13 @@ _OUTLINE_PX = 0.28
 80 px and rectangles, turned and moved at random."""
 _RAGGED = 6.0
 """Perimeter over root of area: 3.5 for a disc, 4 for a square, more for a flake."""
+_PERIMETER = 0.005
+"""Relative, of discs of 10 px and more."""
 _WIDTH_PX = 0.02
 _BLIND_WIDTH_PX = 0.29
 """Below 2 px, masks show a crack up to 0.5 px too wide (spread evenly)."""
 _RESOLVED_PX = 2.0
+_COUNTED_AREAS = {"assessed_m2", "island_area_ratio", "island_median_m2", "island_p10_m2", "island_p90_m2"}
 _POWERS = {"m": 1, "mm": 1, "m2": 2, "m/m2": -1, "mm/cm2": -1, "1/m2": -2, "1": 0, "px": 0, "deg": 0}
 """How often the scale counts in a quantity of each unit."""
 
@@ -93,7 +96,7 @@ def _vectorising(code: str, row: Mapping[str, float | int | None], budget: Budge
     if not budget.is_vectorised or budget.gsd_mm is None:
         return None
     pixel_mm, value = budget.gsd_mm, float(row[code] or 0)
-    if code.startswith(("loss_", "crack_area")) or code == "assessed_m2":
+    if code.startswith(("loss_", "crack_area")) or code in _COUNTED_AREAS:
         return _of_area(code, row, pixel_mm / 1000)
     if code.startswith("width_") and value < _RESOLVED_PX * pixel_mm:
         return _BLIND_WIDTH_PX * pixel_mm
@@ -120,11 +123,15 @@ def _at(errors: Sequence[float], branch_px: float | int | None) -> float:
 def _of_area(code: str, row: Mapping[str, float | int | None], pixel_m: float) -> float | None:
     """Return the error of areas counted in pixels: of outlines for losses, of widths for cracks."""
     value, assessed = float(row[code] or 0), float(row["assessed_m2"] or 0)
-    if code.startswith("crack_area"):
+    if code.startswith("crack_area") or code == "island_area_ratio":
         error = _WIDTH_PX * pixel_m * float(row["crack_m"] or 0)
-        return error / assessed if code == "crack_area_ratio" else error
+        return error if code == "crack_area_m2" else error / assessed
     if code in ("assessed_m2", "loss_count"):
         return 0.0
+    if code == "loss_perimeter_m":
+        return _PERIMETER * value
+    if code == "loss_circularity":
+        return 2 * _PERIMETER
     if code in ("loss_m2", "loss_ratio"):
         count, area = float(row["loss_count"] or 0), float(row["loss_m2"] or 0)
         error = _counted(math.sqrt(count * area) / pixel_m) * pixel_m**2

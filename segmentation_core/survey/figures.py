@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
 
 from segmentation_core.statistics.budget import budget_of
@@ -75,7 +76,15 @@ def recompute(book: Book, surv_id: str) -> SurveyFigures:
     for key, ((orth_id, record), region) in enumerate(zip(orthophotos, regions, strict=True)):
         tally.add_assessed(region.areas * record.metres_per_unit**2)
         shares = KeptShares(book.connection, surv_id, orth_id)
-        selection = Selection(book.connection, record.gsd_mm, _COUNTED, (surv_id, orth_id), key, shares.left)
+        selection = Selection(
+            book.connection,
+            record.gsd_mm,
+            Affine(*record.transform),
+            _COUNTED,
+            (surv_id, orth_id),
+            key,
+            shares.left,
+        )
         tally_layers(selection, region, record.metres_per_unit, tally, homes)
     rows, totals = tally.rows(), tally.totals()
     records = [record for _, record in orthophotos]
