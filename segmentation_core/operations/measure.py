@@ -28,7 +28,7 @@ from segmentation_core.statistics.outlines import named, polygon_parts
 from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
 from segmentation_core.statistics.regions import assessed_regions, overlapping
 from segmentation_core.statistics.tally import Row, Tally
-from segmentation_core.statistics.uncertainty import Terms, as_dicts, uncertainties
+from segmentation_core.statistics.uncertainty import Terms, as_dicts, resolution_notes, uncertainties
 from segmentation_core.statistics.vectorfile import VectorFile, open_vectors
 
 __all__ = ["measure"]
@@ -118,6 +118,7 @@ def measure(  # noqa: PLR0913 - the command's options
         if row["assessed_m2"] or outlines is None
     ]
     totals = _of_lines(tally.totals()) if is_drawn else tally.totals()
+    notes += [] if is_drawn else resolution_notes(totals)
     terms = [uncertainties(row, budget) for row in rows]
     damage = None if rules is None else _judged(rules, damage_rules, rows, terms)
     uncertain = [as_dicts(found) for found in terms]

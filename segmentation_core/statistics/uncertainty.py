@@ -26,7 +26,7 @@ from segmentation_core.statistics.budget import Budget, ModelErrors
 from segmentation_core.statistics.quantities import QUANTITIES
 from segmentation_core.statistics.quantity import Quantity
 
-__all__ = ["Terms", "as_dicts", "uncertainties"]
+__all__ = ["Terms", "as_dicts", "resolution_notes", "uncertainties"]
 
 _COVERAGE = 1.96
 _OUTLINE_PX = 0.28
@@ -40,6 +40,7 @@ _WIDTH_PX = 0.02
 _BLIND_WIDTH_PX = 0.29
 """Below 2 px, masks show a crack up to 0.5 px too wide (spread evenly)."""
 _RESOLVED_PX = 2.0
+_WORTH_A_NOTE = 0.01
 _COUNTED_AREAS = {"assessed_m2", "island_area_ratio", "island_median_m2", "island_p10_m2", "island_p90_m2"}
 _POWERS = {"m": 1, "mm": 1, "m2": 2, "m/m2": -1, "mm/cm2": -1, "1/m2": -2, "1": 0, "px": 0, "deg": 0}
 """How often the scale counts in a quantity of each unit."""
@@ -83,6 +84,28 @@ def uncertainties(row: Mapping[str, float | int | None], budget: Budget) -> dict
 def as_dicts(found: Mapping[str, Terms]) -> dict[str, dict[str, float | None]]:
     """Return per quantity u95 and its terms, by the names of the book's columns."""
     return {code: {"u95": terms.u95, **asdict(terms)} for code, terms in found.items()}
+
+
+def resolution_notes(row: Mapping[str, float | int | None]) -> list[str]:
+    """Return a note where branches are so short in pixels that lengths and counts suffer; else nothing.
+
+    Examples
+    --------
+    >>> resolution_notes({"branch_mean_px": 20.0})[0]
+    'branches are 20 px long on average: crack lengths read up to 5.5 % short, counts of Y nodes up to 56 %'
+    >>> resolution_notes({"branch_mean_px": 150.0})
+    []
+    """
+    branch_px = row.get("branch_mean_px")
+    if not branch_px:
+        return []
+    length, nodes = (_at(_table()["relative"][code], branch_px) for code in ("crack_m", "node_y_count"))
+    if length < _WORTH_A_NOTE:
+        return []
+    return [
+        f"branches are {branch_px:.0f} px long on average: crack lengths read up to {100 * length:.2g} % "
+        f"short, counts of Y nodes up to {100 * min(nodes, 1):.2g} %"
+    ]
 
 
 @cache

@@ -19,7 +19,7 @@ from segmentation_core.statistics.outlines import polygon_parts
 from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
 from segmentation_core.statistics.regions import Regions, assessed_regions, overlapping
 from segmentation_core.statistics.tally import Row, Tally
-from segmentation_core.statistics.uncertainty import Terms, as_dicts, uncertainties
+from segmentation_core.statistics.uncertainty import Terms, as_dicts, resolution_notes, uncertainties
 from segmentation_core.survey.outlines import stored_assessed, stored_elements
 from segmentation_core.survey.rejections import KeptShares
 from segmentation_core.survey.schema import DEFECT_LAYERS
@@ -95,7 +95,7 @@ def recompute(book: Book, surv_id: str) -> SurveyFigures:
     )
     uncertain = [uncertainties(row, budget) for row in rows]
     _store(book, surv_id, ids, rows, uncertain, tally.feature_counts())
-    notes += budget_notes
+    notes += [*budget_notes, *resolution_notes(totals)]
     if outlines is not None:
         notes += overlapping(ids, outlines)
     elements = [{"elem_id": name, **row} for name, row in zip(ids, rows, strict=True)]
