@@ -41,6 +41,8 @@ _BLIND_WIDTH_PX = 0.29
 """Below 2 px, masks show a crack up to 0.5 px too wide (spread evenly)."""
 _RESOLVED_PX = 2.0
 _WORTH_A_NOTE = 0.01
+_WORST = {"relative": 1.0, "absolute": 0.5, "crack_axis_deg": 52.0, "connections_per_branch": 0.58}
+"""No figure is less certain than one of which nothing is known (an axis: +-90 degrees, spread evenly)."""
 _COUNTED_AREAS = {"assessed_m2", "island_area_ratio", "island_median_m2", "island_p10_m2", "island_p90_m2"}
 _POWERS = {"m": 1, "mm": 1, "m2": 2, "m/m2": -1, "mm/cm2": -1, "1/m2": -2, "1": 0, "px": 0, "deg": 0}
 """How often the scale counts in a quantity of each unit."""
@@ -99,12 +101,13 @@ def resolution_notes(row: Mapping[str, float | int | None]) -> list[str]:
     branch_px = row.get("branch_mean_px")
     if not branch_px:
         return []
-    length, nodes = (_at(_table()["relative"][code], branch_px) for code in ("crack_m", "node_y_count"))
+    table = _table()["relative"]
+    length, nodes = (min(_at(table[code], branch_px), 1.0) for code in ("crack_m", "node_y_count"))
     if length < _WORTH_A_NOTE:
         return []
     return [
-        f"branches are {branch_px:.0f} px long on average: crack lengths read up to {100 * length:.2g} % "
-        f"short, counts of Y nodes up to {100 * min(nodes, 1):.2g} %"
+        f"branches are {branch_px:.0f} px long on average: crack lengths read up to {100 * length:.1f} % "
+        f"short, counts of Y nodes up to {100 * nodes:.0f} %"
     ]
 
 
@@ -127,7 +130,7 @@ def _vectorising(code: str, row: Mapping[str, float | int | None], budget: Budge
     name = "rose" if code.startswith("rose_") else code
     for kind, factor in (("relative", abs(value)), ("absolute", 1.0)):
         if name in _table()[kind]:
-            error = factor * _at(_table()[kind][name], branch_px)
+            error = factor * min(_at(_table()[kind][name], branch_px), _WORST.get(code, _WORST[kind]))
             return math.hypot(error, _WIDTH_PX * pixel_mm) if code.startswith("width_") else error
     return None
 
