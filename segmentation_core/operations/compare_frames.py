@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -147,7 +148,10 @@ def at_one_gsd(
             write_features(
                 opened, Target(survey.surv_id, orth_id, scope, pixel_side, survey.date), found, progress
             )
-            opened.connection.execute("UPDATE orthophoto SET gsd_mm = ? WHERE orth_id = ?", (gsd_mm, orth_id))
+            opened.connection.execute(
+                "UPDATE orthophoto SET gsd_mm = ?, transform = ? WHERE orth_id = ?",
+                (gsd_mm, json.dumps(tuple(coarse)[:6]), orth_id),
+            )
         notes.append(
             f"{Path(record.path).name} was averaged from {record.gsd_mm:.4g} to {gsd_mm:.4g} mm per pixel "
             "and vectorised again for this comparison"

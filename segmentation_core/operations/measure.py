@@ -28,7 +28,7 @@ from segmentation_core.statistics.outlines import named, polygon_parts
 from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
 from segmentation_core.statistics.regions import assessed_regions, overlapping
 from segmentation_core.statistics.tally import Row, Tally
-from segmentation_core.statistics.uncertainty import Terms, as_dicts, uncertainties
+from segmentation_core.statistics.uncertainty import Terms, as_dicts, resolution_notes, uncertainties
 from segmentation_core.statistics.vectorfile import VectorFile, open_vectors
 
 __all__ = ["measure"]
@@ -104,7 +104,8 @@ def measure(  # noqa: PLR0913 - the command's options
         regions = assessed_regions(outlines, assessed)
         tally = Tally(ids, None if outlines is None else axes_of(outlines))
         tally.add_assessed(regions.areas * source.metres_per_unit**2)
-        tally_layers(Selection(source.connection, source.gsd_mm), regions, source.metres_per_unit, tally)
+        selection = Selection(source.connection, source.gsd_mm, source.affine)
+        tally_layers(selection, regions, source.metres_per_unit, tally)
         run: dict[str, Any] = {"vectors": str(vectors), "vectorise": source.run}
     notes += [*more_notes, *budget_notes]
     found = tally.rows()
@@ -117,6 +118,7 @@ def measure(  # noqa: PLR0913 - the command's options
         if row["assessed_m2"] or outlines is None
     ]
     totals = _of_lines(tally.totals()) if is_drawn else tally.totals()
+    notes += [] if is_drawn else resolution_notes(totals)
     terms = [uncertainties(row, budget) for row in rows]
     damage = None if rules is None else _judged(rules, damage_rules, rows, terms)
     uncertain = [as_dicts(found) for found in terms]
@@ -173,7 +175,9 @@ def _write_table(
 
 def _of_lines(row: Row) -> Row:
     """Return a row in which what drawn lines cannot tell is None, not 0: losses, areas, widths, pixels."""
-    known = {q.code for q in QUANTITIES if q.counted_in in (None, "lines", "nodes")} - {"branch_mean_px"}
+    known = {q.code for q in QUANTITIES if q.counted_in in (None, "lines", "nodes", "islands")} - {
+        "branch_mean_px"
+    }
     if row["branch_mean_px"]:
         known.add("branch_mean_px")
     return {code: value if code in known else None for code, value in row.items()}

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from segmentation_core.statistics.features import FeatureChunk, stream_features
 from segmentation_core.statistics.network import LineEnds
 from segmentation_core.statistics.regions import Parts, Regions
 from segmentation_core.statistics.tally import Tally
+from segmentation_core.vectors.outline_length import outline_lengths
 
 __all__ = ["Moved", "Placed", "Selection", "tally_layers"]
 
@@ -49,10 +51,13 @@ class Selection:
         Of the raster that the features come from; None for lines drawn without one.
     moved : callable or None
         Brings the features into the frame of the regions; None where they are in it.
+    affine : Affine or None
+        Of that raster: outlines along its pixels' edges are smoothed before they are measured.
     """
 
     connection: sqlite3.Connection
     gsd_mm: float | None
+    affine: Affine | None = None
     where: str = "1"
     parameters: Sequence[Any] = ()
     raster_key: int = 0
@@ -60,13 +65,15 @@ class Selection:
     moved: Moved | None = None
 
     def stream(self, table: str, *columns: str) -> Iterator[FeatureChunk]:
-        """Yield the chunks of a layer."""
-        chunks = stream_features(self.connection, table, columns, self.where, self.parameters)
-        if self.moved is None:
-            yield from chunks
-        else:
-            for chunk in chunks:
-                yield replace(chunk, geometries=self.moved(chunk.geometries))
+        """Yield the chunks of a layer as they are; none where an earlier version left the layer out."""
+        present = "SELECT 1 FROM sqlite_master WHERE name = ?"
+        if self.connection.execute(present, (table,)).fetchone() is None:
+            return iter(())
+        return stream_features(self.connection, table, columns, self.where, self.parameters)
+
+    def in_frame(self, chunk: FeatureChunk) -> FeatureChunk:
+        """Return a chunk in the frame of the regions."""
+        return chunk if self.moved is None else replace(chunk, geometries=self.moved(chunk.geometries))
 
     def cracks(self, chunk: FeatureChunk) -> NDArray[np.int64]:
         """Return the connected crack of each feature; column 0 is ``comp_id``."""
@@ -92,11 +99,21 @@ def tally_layers(
     placed : callable or None
         Told where every feature, crack nodes included, has its largest part.
     """
-    for chunk in selection.stream("loss_polygon"):
+    for found in selection.stream("loss_polygon"):
+        outlines = outline_lengths(found.geometries, selection.affine)
+        chunk = selection.in_frame(found)
         parts = regions.areas_of(chunk.geometries)
         tally.add_losses(parts, chunk.fids, metres_per_unit)
+        tally.add_loss_outlines(chunk.geometries, parts, outlines, metres_per_unit)
         _tell(placed, "loss_polygon", chunk, parts)
-    for chunk in selection.stream("crack_area", "comp_id"):
+    for found in selection.stream("island"):
+        outlines = outline_lengths(found.geometries, selection.affine)
+        chunk = selection.in_frame(found)
+        parts = regions.areas_of(chunk.geometries)
+        tally.add_islands(chunk.geometries, parts, outlines, metres_per_unit)
+        _tell(placed, "island", chunk, parts)
+    for found in selection.stream("crack_area", "comp_id"):
+        chunk = selection.in_frame(found)
         parts = regions.areas_of(chunk.geometries)
         counted = parts
         if selection.left is not None:
@@ -104,14 +121,16 @@ def tally_layers(
         tally.add_areas(counted, metres_per_unit)
         _tell(placed, "crack_area", chunk, parts)
     ends = LineEnds(regions)
-    for chunk in selection.stream("crack_line", "comp_id", "wid_m", "node_a", "node_b"):
+    for found in selection.stream("crack_line", "comp_id", "wid_m", "node_a", "node_b"):
+        chunk = selection.in_frame(found)
         parts = regions.lengths_of(chunk.geometries)
         tally.add_lines(parts, selection.cracks(chunk), metres_per_unit)
         tally.add_courses(chunk.geometries, parts, regions, metres_per_unit, selection.gsd_mm)
         tally.add_widths(parts, [row[1] for row in chunk.rows], metres_per_unit)
         ends.add(chunk, 2, 3)
         _tell(placed, "crack_line", chunk, parts)
-    for chunk in selection.stream("crack_node", "node_id", "kind"):
+    for found in selection.stream("crack_node", "node_id", "kind"):
+        chunk = selection.in_frame(found)
         tally.add_nodes(ends.nodes(chunk, 0, 1))
         _tell(placed, "crack_node", chunk, regions.points_in(chunk.geometries))
     for tips in ends.drawn_tips():

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from segmentation_core.statistics.network_quantities import NETWORK, SIZES, SUMS
 from segmentation_core.statistics.quantity import METHOD_VERSION, Quantity
+from segmentation_core.statistics.shape_quantities import SHAPE_SUMS, SHAPES
 
 __all__ = ["MAIN", "METHOD_VERSION", "QUANTITIES", "SUMMED", "Quantity", "with_ratios"]
 
@@ -110,10 +111,10 @@ MAIN: tuple[Quantity, ...] = (
 )
 """What every table and plan shows."""
 
-QUANTITIES: tuple[Quantity, ...] = (*MAIN, *SIZES, *NETWORK)
+QUANTITIES: tuple[Quantity, ...] = (*MAIN, *SIZES, *NETWORK, *SHAPES)
 """All that is reported."""
 
-SUMMED: tuple[Quantity, ...] = (*(q for q in QUANTITIES if q.total == "sum"), *SUMS)
+SUMMED: tuple[Quantity, ...] = (*(q for q in QUANTITIES if q.total == "sum"), *SUMS, *SHAPE_SUMS)
 """All that adds up, reported or not."""
 
 
@@ -147,10 +148,20 @@ def _value(quantity: Quantity, sums: Mapping[str, float | None]) -> float | int 
             return quantity.factor * (sums.get(str(quantity.numerator)) or 0.0) / below if below > 0 else None
         case "axis" | "alignment":
             return _direction(quantity, sums)
+        case "variation":
+            return _variation(sums)
         case "quantile":
             return sums.get(quantity.code)
         case _:
             return sums.get(quantity.code, 0)
+
+
+def _variation(sums: Mapping[str, float | None]) -> float | None:
+    """Return the standard deviation of the islands' areas over their mean; None for fewer than two."""
+    count, area, squares = (sums.get(code) or 0.0 for code in ("island_count", "island_m2", "island_m4"))
+    if count < 2:
+        return None
+    return math.sqrt(max(count * squares / area**2 - 1, 0.0) * count / (count - 1))
 
 
 def _direction(quantity: Quantity, sums: Mapping[str, float | None]) -> float | None:

@@ -25,10 +25,10 @@ class Quantity:
         Names shown to people.
     meaning_en, meaning_zh : str
         One sentence.
-    total : {"sum", "distinct", "ratio", "quantile", "axis", "alignment"}
+    total : {"sum", "distinct", "ratio", "quantile", "axis", "alignment", "variation"}
         How elements make a total: added; counted once however many elements it lies in; divided from
-        the totals of ``numerator`` and ``denominator``; a quantile over what lies in all of them; or mean
-        axis and alignment from the added double-angle vectors.
+        the totals of ``numerator`` and ``denominator``; a quantile over what lies in all of them; mean axis
+        and alignment from the added double-angle vectors; or the variation of sizes from their added squares.
     numerator, denominator : str or None
         Codes, for a ratio.
     factor : float
@@ -49,7 +49,7 @@ class Quantity:
     name_zh: str
     meaning_en: str
     meaning_zh: str
-    total: Literal["sum", "distinct", "ratio", "quantile", "axis", "alignment"] = "sum"
+    total: Literal["sum", "distinct", "ratio", "quantile", "axis", "alignment", "variation"] = "sum"
     numerator: str | None = None
     denominator: str | None = None
     factor: float = 1.0

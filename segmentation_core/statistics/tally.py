@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from segmentation_core.statistics.network import Nodes, directions, sinuosities
 from segmentation_core.statistics.quantities import QUANTITIES, SUMMED, with_ratios
 from segmentation_core.statistics.regions import Parts, Regions
+from segmentation_core.vectors.outline_length import OutlineLengths
 
 __all__ = ["Row", "Tally"]
+
+_WHOLE = 1 - 1e-9
+"""From this share of its area on, a polygon lies wholly inside."""
 
 Row = dict[str, float | int | None]
 
@@ -54,6 +59,32 @@ class Tally:
         self._add(parts, "loss_m2", metres_per_unit**2, "losses")
         self._add_members(parts, keys, "loss_count")
         self._add_population("loss_m2", parts.regions, parts.amounts * metres_per_unit**2)
+
+    def add_loss_outlines(
+        self, losses: NDArray[np.object_], parts: Parts, outlines: OutlineLengths, metres_per_unit: float
+    ) -> None:
+        """Add outlines of paint losses, each by the share of its area inside; the shapes of whole ones."""
+        shares = parts.amounts / shapely.area(losses)[parts.features]
+        perimeters = shares * outlines.total[parts.features] * metres_per_unit
+        self._sums["loss_perimeter_m"] += np.bincount(parts.regions, perimeters, minlength=len(self.ids))
+        whole = shares >= _WHOLE
+        self._add_population(
+            "loss_circularity", parts.regions[whole], outlines.circularity[parts.features[whole]]
+        )
+
+    def add_islands(
+        self, islands: NDArray[np.object_], parts: Parts, outlines: OutlineLengths, metres_per_unit: float
+    ) -> None:
+        """Add islands: those that lie wholly inside an element; of others, how many it cuts."""
+        whole = parts.amounts >= _WHOLE * shapely.area(islands)[parts.features]
+        regions, areas = parts.regions[whole], parts.amounts[whole] * metres_per_unit**2
+        count = len(self.ids)
+        self._sums["island_cut_count"] += np.bincount(parts.regions[~whole], minlength=count)
+        for code, power in (("island_count", 0), ("island_m2", 1), ("island_m4", 2)):
+            self._sums[code] += np.bincount(regions, areas**power, minlength=count)
+        self._features["islands"] += np.bincount(regions, minlength=count)
+        self._add_population("island_m2", regions, areas)
+        self._add_population("island_circularity", regions, outlines.circularity[parts.features[whole]])
 
     def add_lines(self, parts: Parts, keys: NDArray[np.int64], metres_per_unit: float) -> None:
         """Add crack lines; ``keys`` (per feature) are their connected cracks."""

@@ -26,7 +26,7 @@ from segmentation_core.statistics.budget import Budget, ModelErrors
 from segmentation_core.statistics.quantities import QUANTITIES
 from segmentation_core.statistics.quantity import Quantity
 
-__all__ = ["Terms", "as_dicts", "uncertainties"]
+__all__ = ["Terms", "as_dicts", "resolution_notes", "uncertainties"]
 
 _COVERAGE = 1.96
 _OUTLINE_PX = 0.28
@@ -34,10 +34,16 @@ _OUTLINE_PX = 0.28
 80 px and rectangles, turned and moved at random."""
 _RAGGED = 6.0
 """Perimeter over root of area: 3.5 for a disc, 4 for a square, more for a flake."""
+_PERIMETER = 0.005
+"""Relative, of discs of 10 px and more."""
 _WIDTH_PX = 0.02
 _BLIND_WIDTH_PX = 0.29
 """Below 2 px, masks show a crack up to 0.5 px too wide (spread evenly)."""
 _RESOLVED_PX = 2.0
+_WORTH_A_NOTE = 0.01
+_WORST = {"relative": 1.0, "absolute": 0.5, "crack_axis_deg": 52.0, "connections_per_branch": 0.58}
+"""No figure is less certain than one of which nothing is known (an axis: +-90 degrees, spread evenly)."""
+_COUNTED_AREAS = {"assessed_m2", "island_area_ratio", "island_median_m2", "island_p10_m2", "island_p90_m2"}
 _POWERS = {"m": 1, "mm": 1, "m2": 2, "m/m2": -1, "mm/cm2": -1, "1/m2": -2, "1": 0, "px": 0, "deg": 0}
 """How often the scale counts in a quantity of each unit."""
 
@@ -82,6 +88,29 @@ def as_dicts(found: Mapping[str, Terms]) -> dict[str, dict[str, float | None]]:
     return {code: {"u95": terms.u95, **asdict(terms)} for code, terms in found.items()}
 
 
+def resolution_notes(row: Mapping[str, float | int | None]) -> list[str]:
+    """Return a note where branches are so short in pixels that lengths and counts suffer; else nothing.
+
+    Examples
+    --------
+    >>> resolution_notes({"branch_mean_px": 20.0})[0]
+    'branches are 20 px long on average: crack lengths read up to 5.5 % short, counts of Y nodes up to 56 %'
+    >>> resolution_notes({"branch_mean_px": 150.0})
+    []
+    """
+    branch_px = row.get("branch_mean_px")
+    if not branch_px:
+        return []
+    table = _table()["relative"]
+    length, nodes = (min(_at(table[code], branch_px), 1.0) for code in ("crack_m", "node_y_count"))
+    if length < _WORTH_A_NOTE:
+        return []
+    return [
+        f"branches are {branch_px:.0f} px long on average: crack lengths read up to {100 * length:.1f} % "
+        f"short, counts of Y nodes up to {100 * nodes:.0f} %"
+    ]
+
+
 @cache
 def _table() -> dict[str, Any]:
     text = (files("segmentation_core.statistics") / "vectoriser_errors.json").read_text(encoding="utf-8")
@@ -93,7 +122,7 @@ def _vectorising(code: str, row: Mapping[str, float | int | None], budget: Budge
     if not budget.is_vectorised or budget.gsd_mm is None:
         return None
     pixel_mm, value = budget.gsd_mm, float(row[code] or 0)
-    if code.startswith(("loss_", "crack_area")) or code == "assessed_m2":
+    if code.startswith(("loss_", "crack_area")) or code in _COUNTED_AREAS:
         return _of_area(code, row, pixel_mm / 1000)
     if code.startswith("width_") and value < _RESOLVED_PX * pixel_mm:
         return _BLIND_WIDTH_PX * pixel_mm
@@ -101,7 +130,7 @@ def _vectorising(code: str, row: Mapping[str, float | int | None], budget: Budge
     name = "rose" if code.startswith("rose_") else code
     for kind, factor in (("relative", abs(value)), ("absolute", 1.0)):
         if name in _table()[kind]:
-            error = factor * _at(_table()[kind][name], branch_px)
+            error = factor * min(_at(_table()[kind][name], branch_px), _WORST.get(code, _WORST[kind]))
             return math.hypot(error, _WIDTH_PX * pixel_mm) if code.startswith("width_") else error
     return None
 
@@ -120,11 +149,15 @@ def _at(errors: Sequence[float], branch_px: float | int | None) -> float:
 def _of_area(code: str, row: Mapping[str, float | int | None], pixel_m: float) -> float | None:
     """Return the error of areas counted in pixels: of outlines for losses, of widths for cracks."""
     value, assessed = float(row[code] or 0), float(row["assessed_m2"] or 0)
-    if code.startswith("crack_area"):
+    if code.startswith("crack_area") or code == "island_area_ratio":
         error = _WIDTH_PX * pixel_m * float(row["crack_m"] or 0)
-        return error / assessed if code == "crack_area_ratio" else error
+        return error if code == "crack_area_m2" else error / assessed
     if code in ("assessed_m2", "loss_count"):
         return 0.0
+    if code == "loss_perimeter_m":
+        return _PERIMETER * value
+    if code == "loss_circularity":
+        return 2 * _PERIMETER
     if code in ("loss_m2", "loss_ratio"):
         count, area = float(row["loss_count"] or 0), float(row["loss_m2"] or 0)
         error = _counted(math.sqrt(count * area) / pixel_m) * pixel_m**2

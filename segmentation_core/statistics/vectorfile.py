@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import shapely
+from affine import Affine
 
 from segmentation_core.errors import VectorError
 from segmentation_core.statistics.features import stream_features
@@ -51,6 +52,12 @@ class VectorFile:
         """Size of a pixel of the raster that was vectorised, mm; None for lines drawn without one."""
         gsd_mm = self.run["gsd_mm"]
         return None if gsd_mm is None else float(gsd_mm)
+
+    @property
+    def affine(self) -> Affine | None:
+        """Affine of the raster that was vectorised, where the file tells it."""
+        grid = self.run.get("grid")
+        return None if grid is None else Affine(*grid["affine"])
 
     @property
     def is_drawn(self) -> bool:

@@ -36,6 +36,7 @@ _COPIED = {
     "crack_area": ("class_cd", "area_m2", "conf", "comp_id"),
     "crack_line": ("class_cd", "len_m", "wid_m", "conf", "comp_id", "node_a", "node_b", "at_limit"),
     "crack_node": ("class_cd", "node_id", "kind", "degree", "comp_id", "conf"),
+    "island": ("class_cd", "area_m2"),
 }
 """Columns taken over from the vector file; lines come before nodes, which follow them."""
 
@@ -89,7 +90,9 @@ def write_features(book: Book, target: Target, vectors: VectorFile, progress: Pr
     """
     counts = Counts()
     whose = (target.surv_id, target.orth_id)
-    total = sum(vectors.connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in _COPIED)
+    present = {row[0] for row in vectors.connection.execute("SELECT name FROM sqlite_master")}
+    tables = [table for table in _COPIED if table in present]  # vectors of earlier versions have no islands
+    total = sum(vectors.connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in tables)
     orphaned: set[int] = set()
     for table in _COPIED:
         deleted = book.connection.execute(
@@ -99,7 +102,7 @@ def write_features(book: Book, target: Target, vectors: VectorFile, progress: Pr
         kept = _Kept.of(book.connection, table, target)
         counts.kept[table] = len(kept.uids)
         nodes = _NodeCensus()
-        for chunk, drop in _judged(vectors, table, kept, target, orphaned):
+        for chunk, drop in _judged(vectors, table, kept, target, orphaned) if table in present else ():
             nodes.add(table, chunk, drop)
             if table == "crack_line":
                 _relink(book, kept, chunk, drop)

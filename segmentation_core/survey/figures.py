@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
 
 from segmentation_core.statistics.budget import Budget, budget_of
@@ -19,7 +20,7 @@ from segmentation_core.statistics.outlines import polygon_parts
 from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
 from segmentation_core.statistics.regions import Regions, assessed_regions, overlapping
 from segmentation_core.statistics.tally import Row, Tally
-from segmentation_core.statistics.uncertainty import Terms, as_dicts, uncertainties
+from segmentation_core.statistics.uncertainty import Terms, as_dicts, resolution_notes, uncertainties
 from segmentation_core.survey.outlines import stored_assessed, stored_elements
 from segmentation_core.survey.rejections import KeptShares
 from segmentation_core.survey.schema import DEFECT_LAYERS
@@ -90,7 +91,7 @@ def recompute(book: Book, surv_id: str) -> SurveyFigures:
     budget, budget_notes = budget_of_survey([record for _, record in orthophotos])
     uncertain = [uncertainties(row, budget) for row in rows]
     _store(book, surv_id, ids, rows, uncertain, tally.feature_counts())
-    notes += budget_notes
+    notes += [*budget_notes, *resolution_notes(totals)]
     if outlines is not None:
         notes += overlapping(ids, outlines)
     elements = [{"elem_id": name, **row} for name, row in zip(ids, rows, strict=True)]
@@ -138,7 +139,14 @@ def tally_orthophoto(
     tally.add_assessed(regions.areas * record.metres_per_unit**2)
     shares = KeptShares(book.connection, *whose, sighting.moved)
     selection = Selection(
-        book.connection, record.gsd_mm, COUNTED, whose, sighting.number, shares.left, sighting.moved
+        book.connection,
+        record.gsd_mm,
+        Affine(*record.transform),
+        COUNTED,
+        whose,
+        sighting.number,
+        shares.left,
+        sighting.moved,
     )
     tally_layers(selection, regions, record.metres_per_unit, tally, placed)
 

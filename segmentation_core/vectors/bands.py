@@ -10,7 +10,14 @@ from typing import Any
 from segmentation_core.progress import Progress, silent
 from segmentation_core.raster.grid import Grid, Window
 from segmentation_core.vectors.crew import Crew
-from segmentation_core.vectors.features import Features, Place, crack_features, loss_features, valid_features
+from segmentation_core.vectors.features import (
+    Features,
+    Place,
+    crack_features,
+    island_features,
+    loss_features,
+    valid_features,
+)
 from segmentation_core.vectors.settings import LATTICE_PX
 from segmentation_core.vectors.stitching import Stitcher, Tables, batches
 from segmentation_core.vectors.tile import TileTrace
@@ -30,6 +37,7 @@ def features_by_band(crew: Crew, place: Place, progress: Progress = silent) -> I
     crack = Stitcher(grid.width, diagonal_units=True, on_lattice=True)
     loss = Stitcher(grid.width, diagonal_units=True, on_lattice=False)
     valid = Stitcher(grid.width, diagonal_units=False, on_lattice=False)
+    free = Stitcher(grid.width, diagonal_units=False, on_lattice=False)
     under_way: deque[Callable[[], Features]] = deque()
     done = 0
     for number, band in enumerate(bands):
@@ -48,6 +56,10 @@ def features_by_band(crew: Crew, place: Place, progress: Progress = silent) -> I
             (
                 valid_features,
                 valid.add_band([(t.window, t.valid, t.pixels[:0]) for t in tiles], is_last=is_last),
+            ),
+            (
+                island_features,
+                free.add_band([(t.window, t.free, t.pixels[:0]) for t in tiles], is_last=is_last),
             ),
         ]
         for make, tables in finished:
@@ -97,5 +109,7 @@ def dropped(figures: Mapping[str, float], grid: Grid) -> dict[str, Any]:
             ("loss_below_minimum_mapping_unit", "loss_dropped"),
             ("cracks_too_wide_for_a_line", "too_wide"),
             ("cracks_without_a_line", "lineless"),
+            ("islands_cut_by_the_border", "cut_island"),
+            ("islands_below_minimum_mapping_unit", "island_speck"),
         )
     }

@@ -27,7 +27,8 @@ def write_network(
     path : Path
         GeoPackage to make.
     network : Network
-        Its widths and confidences are not known: NULL.
+        Its widths and confidences are not known: NULL. What its branches enclose are islands, which
+        therefore reach to the middle of the cracks.
     ground : shapely (Multi)Polygon
         The assessed area.
     crs_wkt : str or None
@@ -68,7 +69,14 @@ def write_network(
         "degree": network.degrees.astype(np.int32),
         "comp_id": crack_of_node,
     }
+    faces = np.asarray(shapely.get_parts(shapely.polygonize(list(network.branches))), dtype=object)
+    islands = {
+        "geometry": (enclosed := shapely.to_wkb(faces)),
+        "uid": feature_uids("island", enclosed),
+        "class_cd": np.full(len(faces), code, object),
+        "area_m2": shapely.area(faces) * metres**2,
+    }
     assessed = {"geometry": shapely.to_wkb(grounds), "area_m2": shapely.area(grounds) * metres**2}
     with VectorWriter(path, crs_wkt) as writer:
-        writer.add({"crack_line": lines, "crack_node": points, "assessed": assessed})
+        writer.add({"crack_line": lines, "crack_node": points, "island": islands, "assessed": assessed})
         writer.finish(run)

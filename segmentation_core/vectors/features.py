@@ -20,7 +20,15 @@ from segmentation_core.vectors.settings import LATTICE_PX, VectorSettings
 from segmentation_core.vectors.stitching import Tables
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["Features", "Place", "crack_features", "feature_uids", "loss_features", "valid_features"]
+__all__ = [
+    "Features",
+    "Place",
+    "crack_features",
+    "feature_uids",
+    "island_features",
+    "loss_features",
+    "valid_features",
+]
 
 _NAMESPACE = uuid.UUID("7b0d2c1e-9a54-5f0e-8f0a-5f3f2f6f8a11").bytes
 _RESOLUTION_LIMIT_PX = 2.0
@@ -83,6 +91,37 @@ def valid_features(tables: Tables, place: Place) -> Features:
     shapes = polygons(closed_rings(corners), place.grid.affine)
     layer = {"geometry": shapely.to_wkb(shapes), "area_m2": pieces["area_px"] * place.grid.pixel_area_m2}
     return Features({"assessed": layer}, {"assessed_px": int(pieces["area_px"].sum())})
+
+
+def island_features(tables: Tables, place: Place) -> Features:
+    """Return the islands: what cracks enclose.
+
+    One at nodata or at the raster's border is only counted. So is a speck below the minimum mapping unit:
+    where cracks meet at a sharp angle, the corner between them falls apart into pixels.
+    """
+    units, unit = np.unique(tables.pieces["unit"], return_inverse=True)
+    sizes = np.bincount(unit, tables.pieces["area_px"], minlength=units.size)
+    is_cut = np.bincount(unit, tables.pieces["wide_px"], minlength=units.size) > 0
+    is_speck = ~is_cut & (sizes < place.settings.min_loss_px)
+    left_out = units[is_cut | is_speck]
+    pieces, corners = _ordered(_kept(tables.pieces, left_out), _kept(tables.corners, left_out))
+    geometry = shapely.to_wkb(polygons(closed_rings(corners), place.grid.affine))
+    layer = {
+        "geometry": geometry,
+        "uid": feature_uids("island", geometry),
+        "class_cd": _repeated(load_vocabulary().line_class.code, pieces.size),
+        "area_m2": pieces["area_px"] * place.grid.pixel_area_m2,
+    }
+    return Features(
+        {"island": layer},
+        {
+            "island_count": pieces.size,
+            "cut_island_count": int(is_cut.sum()),
+            "cut_island_px": int(sizes[is_cut].sum()),
+            "island_speck_count": int(is_speck.sum()),
+            "island_speck_px": int(sizes[is_speck].sum()),
+        },
+    )
 
 
 def crack_features(tables: Tables, place: Place) -> Features:

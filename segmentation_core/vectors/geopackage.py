@@ -55,9 +55,13 @@ LAYERS: dict[str, tuple[str, dict[str, np.dtype[Any]]]] = {
             "comp_id": _WHOLE,
         },
     ),
+    "island": ("Polygon", {"uid": _TEXT, "class_cd": _TEXT, "area_m2": _REAL}),
     "assessed": ("Polygon", {"area_m2": _REAL}),
 }
 """Layer to geometry type and columns."""
+
+_SINCE_ISLANDS = {"island"}
+"""Layers that files of earlier versions lack."""
 
 _ROWS_PER_WRITE = 20_000
 _UNDEFINED_CARTESIAN = "-1"
@@ -186,4 +190,4 @@ def is_vector_file(path: Path) -> bool:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
     except sqlite3.Error:
         return False
-    return tables.issuperset({*LAYERS, "run"})
+    return tables.issuperset({*LAYERS, "run"} - _SINCE_ISLANDS)

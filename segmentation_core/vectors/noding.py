@@ -207,7 +207,7 @@ def _foot(
 ) -> tuple[float, float]:
     """Return how far along a segment (0-1) a point lies, and how far aside."""
     step = stop - start
-    along = float(np.clip((point - start) @ step / (step @ step), 0, 1))
+    along = float(np.clip((point - start) @ step / max(step @ step, np.finfo(np.float64).tiny), 0, 1))
     return along, float(np.hypot(*(start + along * step - point)))
 
 

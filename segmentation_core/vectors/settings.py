@@ -32,7 +32,8 @@ class VectorSettings:
     smoothing_sigma_px : float
         Standard deviation of the smoothing kernel along a line.
     min_loss_px : int
-        Minimum mapping unit of paint loss, in pixels of an 8-connected patch. Cracks have none.
+        Minimum mapping unit of paint loss, in pixels of an 8-connected patch, and of islands. Cracks have
+        none.
     tile_size_px : int
         Side of the tiles that are worked on at once. Does not change the result.
     workers : int or None

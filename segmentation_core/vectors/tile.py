@@ -41,6 +41,8 @@ class TileTrace:
     ----------
     window : Window
     crack, loss, valid : Regions
+    free : Regions
+        What is neither crack nor nodata; `wide_px` counts the pixels beside nodata or the raster's border.
     pixels : ndarray of PIXEL
         The skeleton of the cracks.
     """
@@ -49,6 +51,7 @@ class TileTrace:
     crack: Regions
     loss: Regions
     valid: Regions
+    free: Regions
     pixels: NDArray[Any]
 
 
@@ -81,7 +84,17 @@ def trace_tile(reader: ClassReader | ArraySource, core: Window, settings: Vector
     pixels = np.zeros(0, PIXEL)
     if skeleton is not None and units is not None:
         pixels = _pixels(skeleton, units, core, grid.width)
-    return TileTrace(core, crack_regions, loss_regions, valid_regions, pixels)
+    free = (seen.classes != line.value) & (seen.classes != nodata)
+    free_regions, _ = trace_regions(
+        free, origin, grid.width, diagonal_units=False, wide=_beside(seen.classes == nodata)
+    )
+    return TileTrace(core, crack_regions, loss_regions, valid_regions, free_regions, pixels)
+
+
+def _beside(framed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Say which pixels inside the frame touch one of these with an edge."""
+    beside: NDArray[np.bool_] = framed[:-2, 1:-1] | framed[2:, 1:-1] | framed[1:-1, :-2] | framed[1:-1, 2:]
+    return beside
 
 
 def _skeleton(reader: ClassReader | ArraySource, core: Window, settings: VectorSettings) -> Skeleton:

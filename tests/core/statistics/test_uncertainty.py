@@ -62,6 +62,9 @@ def test_short_branches_are_less_certain():
     assert of(150) == of(1000) == pytest.approx(0.003)
     assert of(10) > of(20) == pytest.approx(0.055)
     assert of(20) > of(30) > of(40)
+    crumbs = uncertainties(ROW | {"branch_mean_px": 2.0, "node_y_count": 6.0}, Budget(0, 0.2))
+    assert crumbs["node_y_count"].u_vec == 6
+    assert crumbs["crack_axis_deg"].u_vec == 52
 
 
 def test_a_crack_below_two_pixels_has_the_width_of_a_blur():

@@ -17,7 +17,7 @@ from segmentation_core.operations.vectorise import vectorise
 from segmentation_core.vectors.settings import VectorSettings
 
 ALONE = VectorSettings(workers=1)
-LAYERS = ("loss_polygon", "crack_area", "crack_line", "crack_node", "assessed")
+LAYERS = ("loss_polygon", "crack_area", "crack_line", "crack_node", "island", "assessed")
 
 
 def no_nan(vectors) -> bool:
