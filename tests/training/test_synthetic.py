@@ -20,6 +20,7 @@ from training.synthetic.craquelure import add_craquelure, crack_coverage
 from training.synthetic.draws import Draws
 from training.synthetic.families import crack_family
 from training.synthetic.fields import blurred, pixel_centres
+from training.synthetic.grounds import exposed
 from training.synthetic.losses import add_paint_loss, loss_depth
 from training.synthetic.motifs import MOTIFS
 from training.synthetic.profiles import Profile, paint_profiles
@@ -65,6 +66,16 @@ def test_a_transplant_depends_on_its_seed_alone() -> None:
         single = transplants([source], images[k : k + 1], labels[k : k + 1], ingredients())
         assert np.array_equal(single[0][0], whole[0][k])
         assert np.array_equal(single[1][0], whole[1][k])
+
+
+def test_everything_is_made_on_the_device_that_was_asked_for() -> None:
+    # A tensor made without a word of where lands on the default device, here one that holds no numbers.
+    expected = synthetic_samples(sources(16), 64, ingredients())
+    with torch.device("meta"):
+        made = synthetic_samples(sources(16), 64, ingredients(), "cpu")
+        moved = transplants(sources(16), *made, ingredients(), "cpu")
+    assert np.array_equal(made[0], expected[0])
+    assert moved[0].shape == expected[0].shape
 
 
 def test_samples_hold_both_classes_and_undamaged_pictures() -> None:
@@ -178,6 +189,30 @@ def test_families_hold_their_width_in_rings_and_spirals_too() -> None:
     measured = clear.sum() / sum(1.12 * thin(mask).sum() for mask in clear.numpy())
     core = (coverage > 0.9) & (width > 2)
     assert float(measured) == pytest.approx(float(width[core].mean()), rel=0.15)
+
+
+def test_every_kind_of_crack_occurs() -> None:
+    grain = torch.zeros(80)
+    cracks = crack_coverage(draws(80, 21), SIZE, grain)
+    cells = (cracks.cells.cell != cracks.cells.cell[:, :1, :1]).flatten(1).any(1)
+    cracked = (cracks.coverage >= 0.5).flatten(1).any(1)
+    beyond_cells = ((cracks.coverage >= 0.5) & (cracks.cells.coverage == 0)).flatten(1).any(1)
+    assert 4 < int(cracks.wide.sum()) < 30
+    assert int((cells & ~cracks.wide).sum()) > 30
+    assert int((cracked & ~cells).sum()) > 8
+    assert int((beyond_cells & cells).sum()) > 20
+    assert float(cracks.width_px[cracks.coverage >= 0.5].max()) > 6
+
+
+def test_what_a_loss_exposes_differs_from_the_paint_and_between_samples() -> None:
+    pictures = torch.full((24, 3, SIZE, SIZE), 120.0)
+    loss = torch.zeros(24, SIZE, SIZE)
+    loss[:, 30:100, 30:100] = 1
+    ground = exposed(draws(24), pictures, loss)
+    inside, rim = ground[:, :, 55:75, 55:75].mean((2, 3)), ground[:, :, 31:99, 31:33].mean((2, 3))
+    # Wood in the middle, ground at the rim, in about six of ten.
+    assert 6 < int(((inside - rim).abs().mean(1) > 12).sum()) < 23
+    assert float(inside.std(0).mean()) > 15
 
 
 def test_cracks_change_the_picture_only_near_their_label() -> None:

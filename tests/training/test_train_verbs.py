@@ -243,7 +243,7 @@ def test_from_labelme_to_an_adapter_that_helps_by_three_commands(
     verb("dataset", "split", data)
     small = (
         "--set",
-        "steps=20",
+        "steps=40",
         "--set",
         "size_px=96",
         "--set",

@@ -23,7 +23,16 @@ from training.synthetic.profiles import line_colour, paint_profiles, pigment
 from training.synthetic.strokes import draw_strokes
 from training.synthetic.wandering import hairs
 
-__all__ = ["Picture", "backgrounds", "brush_strokes", "flat", "grain_directions", "pigments", "wood"]
+__all__ = [
+    "Picture",
+    "backgrounds",
+    "brightness",
+    "brush_strokes",
+    "flat",
+    "grain_directions",
+    "pigments",
+    "wood",
+]
 
 Picture = NDArray[np.floating[Any]]
 

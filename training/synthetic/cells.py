@@ -113,14 +113,15 @@ def cell_network(
     (u_x, u_y), (v_x, v_y) = slopes(u), slopes(v)
     slope = torch.sqrt((u_x * gap_u + v_x * gap_v) ** 2 + (u_y * gap_u + v_y * gap_v) ** 2)
     border = squares / 2 / slope.clamp(min=1e-4)
-    low, high = (bound if isinstance(bound, Tensor) else torch.tensor(bound) for bound in width_px)
-    low, high = low.expand(len(draws)), high.expand(len(draws))
+    low, high, share = (
+        torch.as_tensor(bound, dtype=torch.float32, device=draws.device).expand(len(draws))
+        for bound in (*width_px, kept)
+    )
     fate = draws.uniform(0, 1, 2, 4096)
     pair = _pair(near, far)
     width = plane(low) + plane(high - low) * _looked_up(fate[:, 0], pair) ** 1.5
     width = width * (0.65 + 0.7 * smooth_fields(draws, size_px, (cell_px / 2).clamp(min=8)))
-    share = kept if isinstance(kept, Tensor) else torch.full((len(draws),), kept)
-    width = torch.where(_looked_up(fate[:, 1], pair) > plane(share.to(draws.device)), 0.0, width)
+    width = torch.where(_looked_up(fate[:, 1], pair) > plane(share), 0.0, width)
     return Cells(border, width, near, far)
 
 

@@ -84,7 +84,7 @@ def _spread(source: np.random.Generator, size_px: int, feature_px: float) -> NDA
 def fractal(draws: Draws, size_px: int, feature_px: Bound, octaves: int = 4) -> Tensor:
     """Return fractal noise (N, H, W) in [0, 1]: octaves of smooth fields, halving in size."""
     total = torch.zeros(len(draws), size_px, size_px, device=draws.device)
-    largest = torch.tensor(_numbers(feature_px, len(draws)))
+    largest = torch.tensor(_numbers(feature_px, len(draws)), device=draws.device)
     for octave in range(octaves):
         total += 0.55**octave * smooth_fields(draws, size_px, (largest / 2**octave).clamp(min=2.0))
     low, high = total.amin((1, 2), keepdim=True), total.amax((1, 2), keepdim=True)

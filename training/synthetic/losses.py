@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.synthetic.cells import Cells
-from training.synthetic.craquelure import visible
+from training.synthetic.crack_rendering import visible
 from training.synthetic.draws import Draws, plane
 from training.synthetic.fields import blurred, fractal, quantile, shifted, slopes, smooth_fields
 from training.synthetic.grounds import exposed
