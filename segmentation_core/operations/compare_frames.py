@@ -14,10 +14,10 @@ import numpy as np
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
+from scipy.interpolate import RectBivariateSpline
 
 from segmentation_core.change.registration import Registration, register
 from segmentation_core.errors import ParameterError, RegistrationError
-from segmentation_core.inference.coarser import average_probabilities
 from segmentation_core.operations.compare_inputs import Orthophotos
 from segmentation_core.operations.vectorise import vectorise
 from segmentation_core.progress import Progress
@@ -28,13 +28,17 @@ from segmentation_core.survey.features import Target, write_features
 from segmentation_core.survey.store import writing
 from segmentation_core.survey.surveys import OrthophotoRecord, Survey
 from segmentation_core.vectors.class_source import ClassSource, open_class_source
+from segmentation_core.vectors.coarser import average_probabilities
 
 __all__ = ["Registered", "at_one_gsd", "missing_orthophotos", "register_surveys"]
 
 _SAME_GSD = 0.005
 _PROBABILITY = "probability.tif"
+_PLATE_STEP_PX = 24
+"""Spacing of the places at which a bent mapping is worked out; between them it is interpolated."""
 
 Move = Callable[[NDArray[np.object_]], NDArray[np.object_]]
+Points = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,10 @@ class Registered:
     def moved(self) -> Move:
         """Bring geometries from B's map coordinates to A's."""
         from_map, to_map = ~Affine(*self.record_b.transform), Affine(*self.record_a.transform)
+        mapped = _mapped(self.registration, self.record_b)
 
         def points(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-            placed: NDArray[np.float64] = _apply(to_map, self.registration.to_a(_apply(from_map, xy)))
+            placed: NDArray[np.float64] = _apply(to_map, mapped(_apply(from_map, xy)))
             return placed
 
         return lambda geometries: np.asarray(shapely.transform(geometries, points), dtype=object)
@@ -122,7 +127,7 @@ def at_one_gsd(
         Notes.
     """
     finer = [(o, r) for o, r in orthophotos if r.gsd_mm < gsd_mm * (1 - _SAME_GSD)]
-    kept = [(o, r) for o, r in finer if r.rasters and (Path(r.rasters) / _PROBABILITY).is_file()]
+    kept = [(o, r) for o, r in finer if _probabilities(r) is not None]
     notes = [
         f"{Path(record.path).name} has {record.gsd_mm:.4g} mm per pixel against {gsd_mm:.4g} mm, and no "
         "probabilities were kept to average: the finer survey shows hairlines that the other cannot"
@@ -162,15 +167,35 @@ def at_one_gsd(
 def _coarser_vectors(
     record: OrthophotoRecord, gsd_mm: float, folder: Path, out: Path, progress: Progress
 ) -> Affine:
-    kept = Path(str(record.rasters)) / _PROBABILITY
-    thresholds = ((record.run or {}).get("vectorise") or {}).get("thresholds")
     with _opened(record) as photo:
-        source = open_class_source(kept, thresholds=thresholds, valid_mask_of=photo)
+        source = open_class_source(
+            str(_probabilities(record)), thresholds=_thresholds(record), valid_mask_of=photo
+        )
         averaged = folder / _PROBABILITY
-        coarse = average_probabilities(kept, source.grid, gsd_mm, averaged)
+        coarse = average_probabilities(source, gsd_mm, averaged)
     picture_gsd_mm = None if record.is_georeferenced else 1e3 * record.metres_per_unit
     vectorise(averaged, out, thresholds=source.thresholds, gsd_mm=picture_gsd_mm, progress=progress)
     return coarse.affine
+
+
+def _probabilities(record: OrthophotoRecord) -> Path | None:
+    """Return the probabilities that a survey kept."""
+    kept = None if record.rasters is None else Path(record.rasters) / _PROBABILITY
+    return kept if kept is not None and kept.is_file() else None
+
+
+def _damage_raster(record: OrthophotoRecord) -> Path | None:
+    """Return the probabilities that a survey kept, or the class raster it was made from if unchanged."""
+    if (kept := _probabilities(record)) is not None:
+        return kept
+    told = (record.run or {}).get("classes") or {}
+    path = Path(str(told.get("path", "")))
+    return path if path.is_file() and file_sha256(path) == told.get("sha256") else None
+
+
+def _thresholds(record: OrthophotoRecord) -> dict[str, float] | None:
+    found: dict[str, float] | None = ((record.run or {}).get("vectorise") or {}).get("thresholds")
+    return found
 
 
 def _registered(a: OrthophotoRecord, b: OrthophotoRecord, progress: Progress) -> Registration:
@@ -192,10 +217,10 @@ def _opened(record: OrthophotoRecord) -> Orthophoto:
 
 def _defects(record: OrthophotoRecord, photo: Orthophoto) -> ClassSource | None:
     """Return the damage on an orthophoto, so that what changed does not pull at the registration."""
-    if not record.rasters or not (Path(record.rasters) / _PROBABILITY).is_file():
+    kept = _damage_raster(record)
+    if kept is None:
         return None
-    thresholds = ((record.run or {}).get("vectorise") or {}).get("thresholds")
-    return open_class_source(Path(record.rasters) / _PROBABILITY, thresholds=thresholds, valid_mask_of=photo)
+    return open_class_source(kept, thresholds=_thresholds(record), valid_mask_of=photo)
 
 
 def _matched(before: Orthophotos, after: Orthophotos) -> list[tuple[Any, Any]]:
@@ -220,6 +245,29 @@ def _matched(before: Orthophotos, after: Orthophotos) -> list[tuple[Any, Any]]:
             remedy="Compare surveys of the same element",
         )
     return pairs
+
+
+def _mapped(registration: Registration, record_b: OrthophotoRecord) -> Points:
+    """Return the mapping of B's pixels to A's; a bent one by cubic splines between places 24 px apart.
+
+    A thin plate costs a microsecond per point and tie point: too much for millions of vertices. Between
+    places it is followed to a hundredth of a pixel.
+    """
+    if registration.kind == "affine":
+        return registration.to_a
+    cols, rows = (
+        np.arange(-_PLATE_STEP_PX, size + 2 * _PLATE_STEP_PX, _PLATE_STEP_PX, dtype=np.float64)
+        for size in (record_b.width_px, record_b.height_px)
+    )
+    places = np.stack(np.meshgrid(cols, rows), axis=-1)
+    bends = registration.to_a(places.reshape(-1, 2)).reshape(places.shape) - places
+    splines = [RectBivariateSpline(rows, cols, bends[..., axis]) for axis in (0, 1)]
+
+    def mapped(points_b: NDArray[np.float64]) -> NDArray[np.float64]:
+        x, y = points_b[:, 0], points_b[:, 1]
+        return np.column_stack((x + splines[0].ev(y, x), y + splines[1].ev(y, x)))
+
+    return mapped
 
 
 def _outline(record: OrthophotoRecord) -> Any:
