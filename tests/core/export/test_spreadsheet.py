@@ -120,7 +120,7 @@ def test_libreoffice_prints_every_sheet(changed_book, tmp_path, run_program):
         "评估面积 [m2]",
         "颜料剥落",
         "字段（中文）",
-        "New crack",
+        "新增裂纹",
         "2025-10-01",
         "容差 [mm]",
     ):
