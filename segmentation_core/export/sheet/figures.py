@@ -26,7 +26,7 @@ class Figure:
     @property
     def text(self) -> str:
         """Value and uncertainty, as ``12.4 ± 0.6``."""
-        if self.u95 is None or self.value is None:
+        if not self.u95 or self.value is None:
             return shown(self.value)
         return f"{shown(self.value)} ± {shown(self.u95, 2)}"
 

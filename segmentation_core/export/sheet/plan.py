@@ -303,16 +303,19 @@ def _draw_changes(
     found = False
     where = f"pair_id = ? AND {_WANTED}"
     parameters = (getattr(subject.of, "pair_id", None), *_wanted(request, elem_id))
-    for layer in CHANGE_LAYERS:
-        for chunk in _inside(book, layer.table, frame, ("kind",), where, *parameters):
-            found = True
-            kinds = np.array([str(row[0]) for row in chunk.rows])
-            for kind in np.unique(kinds):
-                colour = change_kind(CHANGE_GEOMETRY[layer.table], str(kind)).colour
-                shapes = chunk.geometries[kinds == kind]
-                if layer.table == "change_polygon":
-                    canvas.hatched(frame, list(shapes), Pen(colour, 0.13), 45, 1.5)
-                canvas.lines(frame, shapes, Pen(colour, 0.35))
+    for changed, pen_mm in ((False, 0.13), (True, 0.5)):  # what changed lies on top of what stayed
+        for layer in CHANGE_LAYERS:
+            for chunk in _inside(book, layer.table, frame, ("kind",), where, *parameters):
+                found = True
+                kinds = np.array([str(row[0]) for row in chunk.rows])
+                for code in np.unique(kinds):
+                    kind = change_kind(CHANGE_GEOMETRY[layer.table], str(code))
+                    if kind.change != changed:
+                        continue
+                    shapes = chunk.geometries[kinds == code]
+                    if layer.table == "change_polygon":
+                        canvas.hatched(frame, list(shapes), Pen(kind.colour, 0.13), 45, 1.5)
+                    canvas.lines(frame, shapes, Pen(kind.colour, pen_mm))
     return found
 
 
