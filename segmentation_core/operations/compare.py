@@ -35,6 +35,7 @@ from segmentation_core.survey.epochs import Placement, in_mm, placements_of, rea
 from segmentation_core.survey.figures import budget_of_survey, is_stale, recompute, tally_orthophoto
 from segmentation_core.survey.outlines import stored_elements
 from segmentation_core.survey.pairs import Comparison, enter_comparison
+from segmentation_core.survey.repeats import repeat_limits
 from segmentation_core.survey.store import Book, check_book, reading, writing
 from segmentation_core.survey.surveys import Survey, orthophotos_of
 
@@ -147,7 +148,10 @@ def _compare_pair(
             copy, more = at_one_gsd(book, survey, orthophotos, gsd_mm, work, progress)
             notes += more
             opened_books.append(stack.enter_context(reading(copy or book)))
-        comparison, summary = _compared(opened_books, (a, b), registered, notes, different)
+        repeats = repeat_limits(opened_books[0])
+        if repeats:
+            notes.append("the smallest change that counts is that of surveys repeated on one day")
+        comparison, summary = _compared(opened_books, (a, b), registered, notes, different, repeats)
     with writing(book) as opened:
         pair_id = enter_comparison(opened, comparison)
     return summary | {"run": {**comparison.run, "pair_id": pair_id}}
@@ -170,6 +174,7 @@ def _compared(
     registered: list[Registered],
     notes: list[str],
     different: list[str],
+    repeats: dict[tuple[str, str], float],
 ) -> tuple[Comparison, dict[str, Any]]:
     a, b = surveys
     sides = (
@@ -196,7 +201,7 @@ def _compared(
         "scale": worst.registration.ground_scale,
         "overlap": worst.registration.overlap,
     }
-    figures = change_figures(elements, dated_a, dated_b, settings, same_method=not different)
+    figures = change_figures(elements, dated_a, dated_b, settings, same_method=not different, repeats=repeats)
     summary = {
         "registration": registration,
         **element_summary(elements, cracks, losses, figures),

@@ -74,7 +74,13 @@ class Dated:
 
 
 def change_figures(
-    elements: Mapping[str, Any], a: Dated, b: Dated, settings: ChangeSettings, *, same_method: bool
+    elements: Mapping[str, Any],
+    a: Dated,
+    b: Dated,
+    settings: ChangeSettings,
+    *,
+    same_method: bool,
+    repeats: Mapping[tuple[str, str], float],
 ) -> list[ChangeFigure]:
     """Return every statistic of every element at both dates.
 
@@ -87,6 +93,8 @@ def change_figures(
     settings : ChangeSettings
     same_method : bool
         False where the surveys were made by different models or thresholds: nothing is shared then.
+    repeats : mapping of (elem_id, stat) to float
+        The smallest detectable change where repeats on one day tell it; else u95 is taken for it.
     """
     years = (date.fromisoformat(b.day) - date.fromisoformat(a.day)).days / _DAYS_A_YEAR
     figures = []
@@ -110,6 +118,7 @@ def change_figures(
                     years,
                     _added(quantity, cut_m, stretch, row_b),
                     same_method=same_method,
+                    repeat=repeats.get((name, code)),
                 )
             )
     return figures
@@ -160,6 +169,7 @@ def _figure(
     registration: float,
     *,
     same_method: bool,
+    repeat: float | None,
 ) -> ChangeFigure:
     value_a, value_b = values
     if value_a is None or value_b is None:
@@ -178,6 +188,7 @@ def _figure(
         registration=registration,
     )
     diff = difference.difference
+    smallest = repeat if repeat is not None else difference.u95 if is_known else None
     return ChangeFigure(
         *whose,
         a,
@@ -194,8 +205,8 @@ def _figure(
             "model": math.hypot(difference.model_a, difference.model_b),
             "registration": difference.registration,
         },
-        difference.u95 if is_known else None,
-        verdict(diff, difference.u95) if is_known else "",
+        smallest,
+        "" if smallest is None else verdict(diff, difference.u95 if is_known else 0.0, smallest),
     )
 
 
