@@ -113,7 +113,7 @@ def _quantities(canvas: Canvas, box: Box, column: Column, request: Request) -> f
     x, y, width, _ = box
     if not column.figures:
         return y
-    y = _heading(canvas, x, y, width, word("quantities", request.language))
+    y = _heading(canvas, x, y, width, word("changes" if column.changes else "quantities", request.language))
     for figure in column.figures:
         canvas.text(x + _PAD, y, figure.name, 2.5, width=width * 0.46)
         canvas.text_right(x + width * 0.83, y, figure.text, 2.5, width=width * 0.35)

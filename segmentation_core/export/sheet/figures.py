@@ -10,25 +10,30 @@ from segmentation_core.export.request import Language
 from segmentation_core.statistics.quantities import QUANTITIES
 from segmentation_core.survey.store import Book
 
-__all__ = ["Figure", "Figures", "figures_of"]
+__all__ = ["Figure", "Figures", "differences_of", "figures_of"]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A quantity: code, name, unit, value and half-width of its 95 % interval in that unit."""
+    """A quantity: code, name, unit, value and half-width of its 95 % interval in that unit.
+
+    A difference is shown with its sign.
+    """
 
     code: str
     name: str
     unit: str
     value: float | None
     u95: float | None
+    is_difference: bool = False
 
     @property
     def text(self) -> str:
         """Value and uncertainty, as ``12.4 ± 0.6``."""
-        if not self.u95 or self.value is None:
-            return shown(self.value)
-        return f"{shown(self.value)} ± {shown(self.u95, 2)}"
+        value = shown(self.value)
+        if self.is_difference and self.value is not None and self.value > 0:
+            value = f"+{value}"
+        return value if not self.u95 or self.value is None else f"{value} ± {shown(self.u95, 2)}"
 
 
 Figures = dict[str, tuple[Figure, ...]]
@@ -37,9 +42,19 @@ Figures = dict[str, tuple[Figure, ...]]
 
 def figures_of(book: Book, surv_id: str, language: Language) -> Figures:
     """Return the figures of every element of a survey."""
-    stored: dict[str, dict[str, tuple[float | None, float | None]]] = {}
     query = "SELECT elem_id, stat, value, u95 FROM element_stats WHERE surv_id = ? ORDER BY fid"
-    for elem_id, code, value, u95 in book.connection.execute(query, (surv_id,)):
+    return _figures(book, query, surv_id, language, is_difference=False)
+
+
+def differences_of(book: Book, pair_id: str, language: Language) -> Figures:
+    """Return by how much the figures of every element differ between two compared surveys."""
+    query = "SELECT elem_id, stat, diff, u95_diff FROM change_stats WHERE pair_id = ? ORDER BY fid"
+    return _figures(book, query, pair_id, language, is_difference=True)
+
+
+def _figures(book: Book, query: str, whose: str, language: Language, *, is_difference: bool) -> Figures:
+    stored: dict[str, dict[str, tuple[float | None, float | None]]] = {}
+    for elem_id, code, value, u95 in book.connection.execute(query, (whose,)):
         stored.setdefault(elem_id, {})[code] = (value, u95)
     fields = {f.source: f for f in ELEMENT_LAYER.fields}
     listed = [(q, fields[q.code]) for q in QUANTITIES if q.code in fields]
@@ -49,9 +64,15 @@ def figures_of(book: Book, surv_id: str, language: Language) -> Figures:
                 q.code,
                 q.name_en if language == "en" else q.name_zh,
                 f.unit.replace("2", "²") if f.unit != "1" else "",
-                *(None if v is None else v * f.factor for v in values.get(q.code, (None, None))),
+                *_scaled(values.get(q.code, (None, None)), f.factor),
+                is_difference,
             )
             for q, f in listed
         )
         for elem_id, values in stored.items()
     }
+
+
+def _scaled(values: tuple[float | None, float | None], factor: float) -> tuple[float | None, float | None]:
+    value, u95 = (None if v is None else v * factor for v in values)
+    return value, u95

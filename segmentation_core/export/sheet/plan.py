@@ -18,7 +18,7 @@ from segmentation_core.export.fonts import find_fonts
 from segmentation_core.export.request import Pair, Request, Written
 from segmentation_core.export.sheet.canvas import Canvas, Frame, Pen, new_document
 from segmentation_core.export.sheet.column import INK, THIN, Column, draw_column
-from segmentation_core.export.sheet.figures import Figures, figures_of
+from segmentation_core.export.sheet.figures import Figures, differences_of, figures_of
 from segmentation_core.export.sheet.layout import frames_for, page_layout
 from segmentation_core.export.template import size_class
 from segmentation_core.export.underlay import read_underlay, why_missing
@@ -123,7 +123,9 @@ def _subject(book: Book, request: Request, of: Survey | Pair) -> _Subject:
         tuple(reason for _, reason in reasons if reason is not None),
         shapely.union_all([stored_assessed(book, orth_id) for orth_id, _ in records]),
         elements,
-        figures_of(book, survey.surv_id, request.language),
+        differences_of(book, of.pair_id, request.language)
+        if isinstance(of, Pair)
+        else figures_of(book, survey.surv_id, request.language),
         kinds,
     )
 
@@ -388,7 +390,13 @@ def _draw_table(
 ) -> None:
     language = request.language
     left, top, width = 20.0, 10.0, canvas.width - 30.0
-    canvas.text(left, top + 5, f"{word('quantities', language)}: {subject.of.name}", 4.2, width=width)
+    canvas.text(
+        left,
+        top + 5,
+        f"{word('changes' if isinstance(subject.of, Pair) else 'quantities', language)}: {subject.of.name}",
+        4.2,
+        width=width,
+    )
     header = subject.figures.get(names[0], ())
     first = width * 0.2
     each = (width - first) / max(len(header), 1)
