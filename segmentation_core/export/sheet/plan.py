@@ -109,7 +109,7 @@ def _texts(request: Request, subjects: Sequence[_Subject]) -> Iterator[str]:
 
 
 def _subject(book: Book, request: Request, of: Survey | Pair) -> _Subject:
-    survey = of.after if isinstance(of, Pair) else of
+    survey = of.before if isinstance(of, Pair) else of  # in whose frame changes lie
     records = orthophotos_of(book, survey.surv_id)
     reasons = [(record, why_missing(record)) for _, record in records]
     elements: dict[str, Any] = {}
