@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segmentation_core.statistics.budget import Budget, budget_of
 from segmentation_core.statistics.elements import WHOLE_IMAGE, Elements
-from segmentation_core.statistics.features import FeatureChunk
+from segmentation_core.statistics.features import FeatureChunk, stream_features
 from segmentation_core.statistics.layers import Moved, Placed, Selection, tally_layers
 from segmentation_core.statistics.network import axes_of
 from segmentation_core.statistics.outlines import polygon_parts
@@ -23,7 +23,7 @@ from segmentation_core.statistics.tally import Row, Tally
 from segmentation_core.statistics.uncertainty import Terms, as_dicts, resolution_notes, uncertainties
 from segmentation_core.survey.outlines import stored_assessed, stored_elements
 from segmentation_core.survey.rejections import KeptShares
-from segmentation_core.survey.schema import DEFECT_LAYERS
+from segmentation_core.survey.schema import DEFECT_LAYERS, UNTOUCHED
 from segmentation_core.survey.store import Book
 from segmentation_core.survey.surveys import OrthophotoRecord, orthophotos_of
 
@@ -84,6 +84,7 @@ def recompute(book: Book, surv_id: str) -> SurveyFigures:
     ids, outlines, regions = _elements_on(stored_elements(book), grounds)
     tally = Tally(ids, None if outlines is None else axes_of(outlines))
     book.connection.execute("DELETE FROM element_stats WHERE surv_id = ?", (surv_id,))
+    _measure_touched(book, surv_id, [record for _, record in orthophotos])
     homes = _Homes(book, ids, surv_id)
     for key, ((orth_id, record), region) in enumerate(zip(orthophotos, regions, strict=True)):
         tally_orthophoto(book, Sighting(surv_id, orth_id, key, record), region, tally, homes)
@@ -101,6 +102,30 @@ def recompute(book: Book, surv_id: str) -> SurveyFigures:
         "budget": asdict(budget),
     }
     return SurveyFigures(elements, totals, uncertainty, tuple(notes))
+
+
+_SIZES = {
+    "crack_line": ("len_m", shapely.length, 1),
+    "crack_area": ("area_m2", shapely.area, 2),
+    "loss_polygon": ("area_m2", shapely.area, 2),
+    "island": ("area_m2", shapely.area, 2),
+}
+"""A layer's own measure, how it is taken, and the power of the unit in it."""
+
+
+def _measure_touched(book: Book, surv_id: str, records: Sequence[OrthophotoRecord]) -> None:
+    """Bring the measures of features that a person drew or edited up to date with their shapes."""
+    if not records:
+        return
+    metres = records[0].metres_per_unit  # one book has one unit
+    where = f"surv_id = ? AND status IS NOT '{UNTOUCHED}'"
+    for table, (column, size, power) in _SIZES.items():
+        for chunk in stream_features(book.connection, table, (), where, (surv_id,)):
+            sizes = np.asarray(size(chunk.geometries)) * metres**power
+            book.connection.executemany(
+                f"UPDATE {table} SET {column} = ? WHERE fid = ?",
+                zip(sizes.tolist(), chunk.fids.tolist(), strict=True),
+            )
 
 
 @dataclass(frozen=True)

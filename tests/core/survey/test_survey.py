@@ -27,6 +27,9 @@ from segmentation_core.errors import (
 from segmentation_core.operations.book import book_list, book_rename
 from segmentation_core.operations.survey import survey
 from segmentation_core.survey import store
+from segmentation_core.survey.figures import recompute
+from segmentation_core.survey.geopackage import encode
+from segmentation_core.survey.store import writing
 
 DAY = "2026-05-01"
 
@@ -339,3 +342,19 @@ def test_a_value_that_is_no_class_leaves_the_book(run, beam, book, write_raster,
         run(classes=beam / "wrong.tif")
     assert book.read_bytes() == before
     assert leftovers(beam) == []
+
+
+def test_shapes_that_a_person_changed_are_measured_again(enter_beam, book, sql):
+    """QGIS changes a shape and draws another: their lengths and areas follow when statistics are computed."""
+    enter_beam()
+    srs_id = sql("SELECT srs_id FROM gpkg_geometry_columns WHERE table_name = 'crack_line'")[0][0]
+    shapes = np.array([shapely.LineString([(1, 1), (4, 5)]), shapely.box(0, 0, 2, 0.5)], dtype=object)
+    line, polygon = encode(shapes, srs_id)
+    sql("UPDATE crack_line SET geom = ? WHERE fid = 1", line)
+    sql("INSERT INTO loss_polygon (geom, surv_id, class_cd) VALUES (?, 'S1', 'paint_loss')", polygon)
+    untouched = sql("SELECT len_m FROM crack_line WHERE status = 'auto' ORDER BY fid")
+    with writing(book) as opened:
+        recompute(opened, "S1")
+    assert sql("SELECT len_m FROM crack_line WHERE fid = 1") == [(5.0,)]
+    assert sql("SELECT area_m2 FROM loss_polygon WHERE status = 'drawn'") == [(1.0,)]
+    assert sql("SELECT len_m FROM crack_line WHERE status = 'auto' ORDER BY fid") == untouched
