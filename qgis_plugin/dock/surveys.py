@@ -253,7 +253,7 @@ class SurveysPage(QWidget):
 
     def open_compare(self) -> None:
         """Open the dialog of ``compare``, for the selected survey and the one before it."""
-        import processing
+        from qgis import processing
 
         known = surveys(self._panel.book) if self._panel.book else []
         if len(known) < 2:
