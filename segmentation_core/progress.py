@@ -34,6 +34,8 @@ def told_in_lines() -> Progress:
 
     def show(stage: str, done: float, total: float, unit: str = "") -> None:
         now = time.monotonic()
+        if last.get(stage) == float("inf") and done < total:  # the stage begins anew, for another raster
+            del last[stage], began[stage]
         began.setdefault(stage, now)
         if stage in last and done < total and now - last[stage] < _SECONDS_BETWEEN_LINES:
             return

@@ -56,12 +56,18 @@ def _bars() -> Iterator[Progress]:
         TimeRemainingColumn(elapsed_when_finished=True),
     )
     started: dict[str, tuple[Any, float]] = {}
+    ended: set[str] = set()
     with Progress(*columns, console=Console(stderr=True)) as bars:
 
         def show(stage: str, done: float, total: float, unit: str = "") -> None:
-            if stage not in started:
+            if stage not in started or (
+                stage in ended and done < total
+            ):  # or begins anew, for another raster
+                ended.discard(stage)
                 started[stage] = (bars.add_task(stage, total=total, rate=""), time.monotonic())
             task, begin = started[stage]
+            if done >= total:
+                ended.add(stage)
             bars.update(task, completed=done, total=total, rate=rate(done, time.monotonic() - begin, unit))
 
         yield show
