@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # As the command line does, before torch is imported: threads that spin while they wait slow a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Property tests draw the same examples everywhere, so that a failure is the change's and can be had again.
+settings.register_profile("the same everywhere", derandomize=True)
+settings.load_profile("the same everywhere")
 
 
 @pytest.fixture(scope="session")

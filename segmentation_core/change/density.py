@@ -97,7 +97,7 @@ def compared_stretches(
     refusals = []
     accepted_mm2 = 0.0
     for element, area in areas.items():
-        if shapely.is_empty(area):
+        if shapely.area(area) == 0:  # nothing, or no more than the margin's edge
             continue
         within = [inside(side, area) for side in courses]
         density = max(float(stretches.lengths.sum()) for stretches in within) / float(shapely.area(area))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from segmentation_core.change.cracks import compare_cracks
@@ -189,6 +189,7 @@ drawn = st.lists(
 
 @settings(max_examples=200, deadline=None)
 @given(drawn, drawn, st.floats(0, 1.5), st.integers(20, 70))
+@example([], [], 0.0, 26)  # the margin leaves a line of the right element
 def test_every_length_is_in_one_piece_whatever_is_drawn(of_a, of_b, sigma, width):
     """Crossing, doubled, closed and self-touching lines, elements that are too dense, surveys cut short."""
     a, b = survey(*of_a, assessed=shapely.box(0, 0, width, 60)), survey(*of_b)
