@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -193,15 +194,14 @@ def open_orthophoto(
             remedy="Give the millimetres that one pixel shall cover, as 0.5",
         )
     datasets = _Datasets(path)
-    try:
+    with ExitStack() as undo:
+        undo.callback(datasets.close)
         dataset = datasets.get()
         native = read_grid(dataset, gsd_mm)
         layout, notes = read_layout(dataset, path)
         orientation = exif_orientation(path, dataset.driver)
         files = _files(path, dataset)
-    except Exception:
-        datasets.close()
-        raise
+        undo.pop_all()
     if orientation != 1:
         notes = (
             *notes,

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
-from affine import Affine
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.windows import Window as RasterioWindow
@@ -284,10 +283,6 @@ def _grid(dataset: Any, path: Path, gsd_mm: float | None, orthophoto: Orthophoto
     if dataset.crs is not None and not same_crs(dataset.crs.to_wkt(), grid.crs_wkt):
         raise CrsError("its CRS is not the orthophoto's", path=path, remedy="Give both the same CRS")
     return grid
-
-
-def _placed(affine: Affine, col: float, row: float) -> tuple[float, float]:
-    return affine.a * col + affine.b * row + affine.c, affine.d * col + affine.e * row + affine.f
 
 
 def _thresholds(model: Mapping[str, Any] | None, given: Mapping[str, float] | None) -> dict[str, float]:
