@@ -39,7 +39,8 @@ class Command:
         Adds the arguments to a parser.
     run : callable
         Arguments and progress to a result that JSON can hold; the worker may call it with a namespace of
-        its own, see `parsed`.
+        its own, see `parsed`. An empty result is not printed: of several processes that train together
+        the first alone tells.
     lines : callable
         A result to the lines that a person reads.
     """
@@ -97,6 +98,8 @@ def run_command(
     options = parsed(command, [a for a in arguments if a != "--json"], program)
     with show(as_json) as progress:
         result = command.run(options, progress)
+    if not result:
+        return
     if as_json:
         sys.stdout.write(json.dumps(result, ensure_ascii=False, allow_nan=False, default=str) + "\n")
         return

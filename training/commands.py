@@ -71,7 +71,7 @@ def _train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     from training.finish import finish, write_run_record
     from training.recipe import changed, load_recipe
     from training.run_state import STATE, state_step
-    from training.trainer import train
+    from training.trainer import place, train
 
     limits = _limits(options, resume=options.resume, every=options.every)
     recipe = changed(load_recipe(options.preset), options.changes)
@@ -108,6 +108,9 @@ def _train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         report=told.append,
         progress=progress,
     )
+    rank, _ = place()
+    if rank > 0:  # the first process writes and tells
+        return {}
     step = state_step(options.out / STATE)
     result: dict[str, Any] = {"run": str(options.out), "step": step, "steps": recipe.steps, "log": told}
     if step < recipe.steps:

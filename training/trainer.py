@@ -31,7 +31,7 @@ from training.run_log import RunLog
 from training.run_state import BEST, STATE, RunState, averaged_network
 from training.synthetic.samples import Ingredients
 
-__all__ = ["Limits", "Recipe", "class_probabilities", "labels_from", "train", "validated"]
+__all__ = ["Limits", "Recipe", "class_probabilities", "labels_from", "place", "train", "validated"]
 
 _MOST_WINDOWS = 48
 _WINDOW_PX = 512
@@ -135,7 +135,7 @@ def train(  # noqa: PLR0913 - what a run is made of
     """
     limits = limits or Limits()
     recipe = recipe.resolved(len(tiles))
-    rank, ranks = _place()
+    rank, ranks = place()
     folder.mkdir(parents=True, exist_ok=True)
     network = start if isinstance(start, nn.Module) else None
     run = RunState(recipe, limits.device, use_bfloat16=_bfloat16(recipe, limits), network=network)
@@ -171,7 +171,7 @@ def _steps(
     progress: Progress,
 ) -> None:
     recipe, (tiles, ingredients, windows) = run.recipe, data
-    rank, ranks = _place()
+    rank, ranks = place()
     steps = range(run.step, recipe.steps)
     stream = SampleStream(tiles, ingredients, recipe, steps=steps, rank=rank, ranks=ranks)
     losses: list[float] = []
@@ -231,8 +231,8 @@ def _some(windows: tuple[Tile, ...]) -> tuple[Tile, ...]:
     return windows[::step]
 
 
-def _place() -> tuple[int, int]:
-    """Return this process's rank and how many train together (torchrun sets both)."""
+def place() -> tuple[int, int]:
+    """Return this process's rank and how many train together (torchrun sets both); the first writes."""
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
     if ranks > 1 and not torch.distributed.is_initialized():
         torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")

@@ -34,7 +34,7 @@ from segmentation_core.vocabulary import load_vocabulary
 if TYPE_CHECKING:
     from segmentation_core.survey.store import Book
 
-__all__ = ["BACKGROUND", "IGNORE", "write_labelme", "write_masks"]
+__all__ = ["BACKGROUND", "IGNORE", "burnt", "write_labelme", "write_masks"]
 
 BACKGROUND = "background"
 IGNORE = "ignore"
@@ -237,7 +237,7 @@ def _band(book: Book, request: Request, sheet: _Sheet, ground: Any, row: int, ro
         [place @ (c, r, 1.0) for c, r in ((0, 0), (shape[1], 0), (shape[1], rows), (0, rows))]
     )
     x0, y0, x1, y1 = frame.bounds
-    band = _burnt([shapely.clip_by_rect(ground, x0, y0, x1, y1)], shape, place)
+    band = burnt([shapely.clip_by_rect(ground, x0, y0, x1, y1)], shape, place)
     classes = np.where(band, vocabulary.background_value, vocabulary.nodata_value).astype(np.uint8)
     inside = (
         "fid IN (SELECT id FROM rtree_{t}_geom WHERE maxx >= {x0!r} AND minx <= {x1!r} "
@@ -257,12 +257,12 @@ def _band(book: Book, request: Request, sheet: _Sheet, ground: Any, row: int, ro
             for chunk in drawn:
                 widths = [(w or 0.0) / record.metres_per_unit for (w,) in chunk.rows]
                 shapes += list(shapely.buffer(chunk.geometries, np.maximum(widths, record.pixel_side) / 2))
-        classes[_burnt(shapes, shape, place) & band] = defect.value
+        classes[burnt(shapes, shape, place) & band] = defect.value
     return classes
 
 
-def _burnt(shapes: list[Any], shape: tuple[int, int], place: Affine) -> NDArray[np.bool_]:
-    """Return which pixels have their centre inside one of the shapes."""
+def burnt(shapes: list[Any], shape: tuple[int, int], place: Affine) -> NDArray[np.bool_]:
+    """Return which pixels (H, W) have their centre inside one of the shapes; ``place`` is their affine."""
     polygons = [s for s in shapes if not s.is_empty]
     if not polygons:
         return np.zeros(shape, dtype=np.bool_)

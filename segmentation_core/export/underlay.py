@@ -20,7 +20,7 @@ from segmentation_core.survey.surveys import OrthophotoRecord
 if TYPE_CHECKING:
     from segmentation_core.raster.orthophoto import Orthophoto
 
-__all__ = ["Underlay", "read_underlay", "why_missing"]
+__all__ = ["Underlay", "open_recorded", "read_underlay", "why_missing"]
 
 _SAME_PLACE_PX = 0.01
 
@@ -57,7 +57,7 @@ def read_underlay(
     Underlay or None
         None where the orthophoto does not reach the extent.
     """
-    with _opened(record, gsd_mm) as ortho:
+    with open_recorded(record, gsd_mm) as ortho:
         grid = ortho.grid
         x0, y0, x1, y1 = extent
         inverse = ~grid.affine
@@ -88,7 +88,7 @@ def why_missing(record: OrthophotoRecord) -> str | None:
     if not Path(record.path).is_file():
         return f"the orthophoto is not at {record.path}"
     try:
-        with _opened(record, record.gsd_mm) as ortho:
+        with open_recorded(record) as ortho:
             grid = ortho.grid
     except CraquelureError as exc:
         return str(exc)
@@ -99,8 +99,9 @@ def why_missing(record: OrthophotoRecord) -> str | None:
     return None
 
 
-def _opened(record: OrthophotoRecord, gsd_mm: float) -> Orthophoto:
-    """Open an orthophoto at a GSD, or at its own where that is coarser."""
+def open_recorded(record: OrthophotoRecord, gsd_mm: float | None = None) -> Orthophoto:
+    """Open an orthophoto of a book: on the grid it was surveyed on, or at a GSD where that is coarser."""
+    gsd_mm = record.gsd_mm if gsd_mm is None else gsd_mm
     scale = None
     try:
         with open_orthophoto(record.path) as native:

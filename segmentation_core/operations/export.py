@@ -13,6 +13,7 @@ from typing import Any
 from segmentation_core.errors import ParameterError
 from segmentation_core.export.annotations import write_labelme, write_masks
 from segmentation_core.export.csv_table import output_errors
+from segmentation_core.export.dataset import write_dataset
 from segmentation_core.export.dxf import write_dxf
 from segmentation_core.export.report import write_report
 from segmentation_core.export.request import Pair, Request, Written, pairs_of
@@ -52,6 +53,7 @@ FORMATS: dict[str, _Format] = {
     "html": _Format(write_report, ".html"),
     "labelme": _Format(write_labelme),
     "masks": _Format(write_masks),
+    "dataset": _Format(write_dataset),
     "gpkg": _Format(write_subset, ".gpkg"),
     "geojson": _Format(write_geojson),
 }

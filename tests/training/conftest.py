@@ -40,7 +40,9 @@ def verb() -> Run:
         assert done.returncode == code, done.stdout + done.stderr
         if code:
             return {"error": done.stderr.strip()}
-        result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        told = done.stdout.strip().splitlines()
+        assert len(told) == 1, done.stdout  # one process alone tells
+        result: dict[str, Any] = json.loads(told[0])
         return result
 
     return run

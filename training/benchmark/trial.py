@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from segmentation_core.checksum import file_sha256
 from segmentation_core.errors import Interrupted
 from segmentation_core.progress import Progress
 from training.calibration import Calibration, calibrated
@@ -24,6 +25,8 @@ from training.synthetic.samples import Ingredients
 from training.trainer import Limits, train
 
 __all__ = ["Budget", "Material", "Trial", "markdown_table", "trial"]
+
+_STATES = 5  # of a training, each with its validation: points of the curves
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,18 @@ class Trial:
 
 
 def trial(
-    name: str, recipe: Recipe, material: Material, folder: Path, budget: Budget, progress: Progress
+    name: str,
+    recipe: Recipe,
+    material: Material,
+    folder: Path,
+    budget: Budget,
+    progress: Progress,
+    *,
+    start: Path | None = None,
 ) -> Trial:
     """Train, or take up, one training; fit on validation; score on test.
+
+    ``start`` names weights of the encoder to begin with.
 
     Raises
     ------
@@ -110,19 +122,22 @@ def trial(
     """
     run = folder / "runs" / name
     recipe = recipe.resolved(len(material.train))
+    if start is not None:
+        recipe = replace(recipe, start_sha256=file_sha256(start))
 
     def told(stage: str, done: float, total: float, unit: str = "") -> None:
         progress(f"{name}: {stage}", done, total, unit)
 
     if state_step(run / STATE) < recipe.steps:
         write_run_record(run, recipe, None, benchmark=name)
-        limits = replace(budget.limits_left(), every=max(recipe.steps // 10, 1))
+        limits = replace(budget.limits_left(), every=max(recipe.steps // _STATES, 1))
         train(
             recipe,
             material.train,
             material.ingredients,
             run,
             validation=material.validation,
+            start=start,
             limits=limits,
             progress=told,
         )
