@@ -218,6 +218,20 @@ def test_a_run_folder_holds_what_the_run_can_be_repeated_from(quick_run: dict[st
     assert (folder / "log.csv").read_text().startswith("step,loss,validation_loss,seconds_per_step")
 
 
+def test_a_run_repeated_from_its_folder_gives_the_same_weights_and_figures(
+    easy: Path, tmp_path: Path, verb: Any
+) -> None:
+    first, again = tmp_path / "first", tmp_path / "again"
+    one = verb("train", "--preset", "quick", "--data", easy, "-o", first, *SMALL)
+    two = verb("train", "--preset", first / "recipe.toml", "--data", easy, "-o", again)
+    assert two["figures"] == one["figures"]
+    assert two["thresholds"] == one["thresholds"]
+    assert two["temperature"] == one["temperature"]
+    ours, theirs = (load_file(Path(told["model"])) for told in (one, two))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+
+
 def test_the_engine_predicts_with_the_temperatures_of_the_card(quick_run: dict[str, Any]) -> None:
     from segmentation_core.inference.device import choose_device
     from segmentation_core.inference.network import Predictor
