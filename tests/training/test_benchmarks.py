@@ -6,18 +6,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from skimage.morphology import skeletonize
 
 from segmentation_core.errors import Interrupted
+from segmentation_core.models import build, load_checkpoint, save_checkpoint
 from segmentation_core.progress import silent
 from training.benchmark.deepcrack import benchmark_deepcrack
+from training.benchmark.difficulty import SETS, difficulty_set
 from training.benchmark.paper import Study, benchmark_paper
+from training.benchmark.reliability import reliability
+from training.benchmark.ridge import ridge_probabilities, ridge_scored, tuned_threshold
+from training.benchmark.shipped import Evidence, benchmark_shipped
 from training.benchmark.trial import Budget
+from training.checkpoint_card import checkpoint_card
+from training.data import Tile
 from training.plain_samples import plain_sample
+from training.prediction import SCALINGS
+from training.synthetic.samples import Ingredients
 from training.trainer import Limits
 
 SMALL = Study(("ce", "mixed1"), "res_unet_lite", (), (1.0,), "res_unet_lite", 2, 2, 3)
 TINY = Limits(every=1)
+HALF = {"craquelure": 0.5, "paint_loss": 0.5}
 
 
 def write_pairs(folder: Path, groups: dict[str, str], side: int = 64) -> Path:
@@ -64,3 +76,70 @@ def test_deepcrack_says_when_the_official_test_part_is_not_there(tmp_path: Path)
     assert [row["pictures"] for row in told["figures"]["rows"]] == [20, 20]
     assert any("cannot be compared" in line for line in told["lines"])
     assert any("never ship" in line for line in told["lines"])
+
+
+def test_sets_of_one_difficulty_hold_what_they_say() -> None:
+    paintings = Ingredients((np.full((80, 80, 3), 120.0, np.float32),))
+    sets = {name: difficulty_set(name, paintings, range(2), 128) for name in SETS}
+    assert all(len(tiles) == 2 for tiles in sets.values())
+    for width in (2, 4, 6):
+        for tile in sets[f"width {width} px"]:
+            mask = tile.label == 1
+            # two sides of length over area: the mean width of a thin network
+            skeleton = skeletonize(mask)
+            assert mask.sum() / skeleton.sum() == pytest.approx(width, rel=0.3)
+    assert all((tile.label == 2).any() for tile in sets["paint loss"])
+    for name in ("undamaged ornament", "undamaged paintings"):
+        assert not any(tile.label.any() for tile in sets[name])
+    again = difficulty_set("hair", paintings, range(1, 2), 128)[0]
+    assert np.array_equal(again.image, sets["hair"][1].image)
+    assert difficulty_set("undamaged paintings", Ingredients(), range(2), 64) == ()
+
+
+def test_the_ridge_filter_finds_dark_lines_and_is_tuned_by_the_f1() -> None:
+    image = np.full((64, 64, 3), 180, np.uint8)
+    image[:, 30:33] = 90
+    label = np.zeros((64, 64), np.uint8)
+    label[:, 30:33] = 1
+    tile = Tile("a", "a", image, label)
+    level = tuned_threshold([tile])
+    told = ridge_scored([tile], level).figures
+    assert told["craquelure.tolerance_f1"] > 0.95
+    assert ridge_probabilities(np.full((32, 32, 3), 90, np.uint8))[1].max() == 0
+
+
+def test_a_probability_is_set_against_what_was_true(tmp_path: Path) -> None:
+    network = build("res_unet_lite")
+    for weights in network.parameters():
+        torch.nn.init.zeros_(weights)  # every class gets one third
+    checkpoint = tmp_path / "even.safetensors"
+    save_checkpoint(
+        checkpoint, network, checkpoint_card("even", "res_unet_lite", SCALINGS["imagenet"], HALF, 1.0)
+    )
+    label = np.zeros((64, 64), np.uint8)
+    label[:16] = 1
+    label[-16:] = 255
+    found = reliability(load_checkpoint(checkpoint), [Tile("a", "a", np.zeros((64, 64, 3), np.uint8), label)])
+    assert found.pixels.sum() == 48 * 64
+    assert found.right.sum() == 16 * 64
+    assert found.pixels[int(20 / 3)] == 48 * 64
+    assert found.told == {"pixels": 0, "share": None}
+
+
+def test_the_evidence_for_a_shipped_model(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "data" / "craquelure_oil", {"a": "nl03", "b": "fl03", "c": "nl01"})
+    little = Evidence(("res_unet_lite",), 2, 1, 64)
+    out = tmp_path / "out"
+    told = benchmark_shipped(tmp_path / "data", out, silent, little)["figures"]
+    assert {row["model"] for row in told["rows"]} == {"res_unet_lite", "ridge filter"}
+    assert {row["set"] for row in told["rows"]} == {"oil", "synthetic", *SETS} - {
+        "undamaged ornament",
+        "undamaged paintings",
+    }
+    assert [row["set"] for row in told["false_alarms"]] == ["undamaged ornament"] * 2
+    assert all(0 <= row["craquelure, % of pixels"] <= 100 for row in told["false_alarms"])
+    for name in ("reliability.png", "tiles-res_unet_lite.png"):
+        with Image.open(out / name) as drawn:
+            assert drawn.size[0] > 100
+    again = benchmark_shipped(tmp_path / "data", tmp_path / "again", silent, little)["figures"]
+    assert again == told

@@ -15,12 +15,15 @@ from training.data import Tile
 from training.prediction import SCALINGS, class_logits, labels_from, softened
 
 if TYPE_CHECKING:
+    from training.benchmark.reliability import Reliability
     from training.benchmark.trial import Trial
 
-__all__ = ["coloured", "curves", "lambdas", "panels", "sheet"]
+__all__ = ["coloured", "curves", "errors", "grey", "lambdas", "panels", "reliability", "sheet"]
 
 _GAP, _HEADING = 6, 18
 _IGNORED_GREY = 128
+_RIGHT, _MISSED, _FALSE = (40, 40, 40), (0, 114, 178), (213, 94, 0)
+"""Black, blue and vermilion: told apart by colour-blind readers (Okabe and Ito)."""
 
 
 def _figure(**size: Any) -> tuple[Any, Any]:
@@ -62,6 +65,42 @@ def coloured(label: NDArray[np.uint8]) -> NDArray[np.uint8]:
         picture[label == defect.value] = [int(defect.colour[i : i + 2], 16) for i in (1, 3, 5)]
     picture[label == load_vocabulary().nodata_value] = _IGNORED_GREY
     return picture
+
+
+def errors(found: NDArray[np.uint8], label: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a prediction (H, W) against its label: right black, missed blue, false vermilion."""
+    vocabulary = load_vocabulary()
+    picture = np.full((*label.shape, 3), 255, np.uint8)
+    background = vocabulary.background_value
+    picture[(found == label) & (label != background)] = _RIGHT
+    picture[(found != label) & (label != background)] = _MISSED
+    picture[(found != label) & (label == background)] = _FALSE
+    picture[label == vocabulary.nodata_value] = _IGNORED_GREY
+    return picture
+
+
+def grey(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """Return values (H, W), 0 to 1, as a picture, dark where they are high."""
+    level = (255 * (1 - np.clip(values, 0, 1))).astype(np.uint8)
+    return np.repeat(level[..., None], 3, axis=2)
+
+
+def reliability(path: Path, models: Mapping[str, Reliability]) -> None:
+    """Draw, for each model, the share of craquelure among pixels by the probability they were given."""
+    figure, (left, right) = _figure(ncols=2)
+    left.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    for name, counts in models.items():
+        bins = len(counts.pixels)
+        middles = (np.arange(bins) + 0.5) / bins
+        filled = counts.pixels > 0
+        left.plot(
+            middles[filled], counts.right[filled] / counts.pixels[filled], "o-", label=name, markersize=3
+        )
+        right.step(middles, counts.pixels, where="mid", label=name)
+    left.set(title="share that is craquelure", xlabel="probability given", aspect="equal")
+    right.set(title="pixels", xlabel="probability given", yscale="log")
+    left.legend()
+    figure.savefig(path, dpi=120)
 
 
 def panels(path: Path, tiles: Sequence[Tile], trials: Mapping[str, Trial]) -> None:

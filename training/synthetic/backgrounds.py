@@ -24,6 +24,8 @@ from training.synthetic.strokes import draw_strokes
 from training.synthetic.wandering import hairs
 
 __all__ = [
+    "ORNAMENT_ALONE",
+    "PAINTINGS_ALONE",
     "Picture",
     "backgrounds",
     "brightness",
@@ -39,11 +41,16 @@ Picture = NDArray[np.floating[Any]]
 _KINDS = (0.58, 0.15, 0.05, 0.02, 0.2)
 """Shares of ornament, plain paint, bare wood, bare plaster, and crops of paintings where there are any."""
 
+ORNAMENT_ALONE = (1.0, 0.0, 0.0, 0.0, 0.0)
+PAINTINGS_ALONE = (0.0, 0.0, 0.0, 0.0, 1.0)
+
 _BRUSHED = 0.3
 """Share of ornaments with strokes of a brush: hair, feathers, grass."""
 
 
-def backgrounds(draws: Draws, size_px: int, paintings: Sequence[Picture]) -> Tensor:
+def backgrounds(
+    draws: Draws, size_px: int, paintings: Sequence[Picture], kinds: Sequence[float] = _KINDS
+) -> Tensor:
     """Return undamaged pictures (N, 3, H, W), 0-255.
 
     Parameters
@@ -54,9 +61,11 @@ def backgrounds(draws: Draws, size_px: int, paintings: Sequence[Picture]) -> Ten
         Side of the square pictures.
     paintings : sequence of arrays (H, W, 3)
         Undamaged paintings to take crops from; may be empty.
+    kinds : sequence of 5 float
+        Shares of ornament, plain paint, bare wood, bare plaster and crops of paintings.
     """
     out = torch.empty(len(draws), 3, size_px, size_px, device=draws.device)
-    kind = draws.choice(_KINDS)
+    kind = draws.choice(kinds)
     if not paintings:
         kind = torch.where(kind == 4, 0, kind)
     for number, paint in enumerate((_ornament, _plain, wood, _plaster)):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from training.synthetic.draws import plane
 
-__all__ = ["LINE_COLOURS", "Profile", "line_colour", "paint_profiles", "pigment"]
+__all__ = ["GOLD", "LINE_COLOURS", "Profile", "line_colour", "paint_profiles", "pigment"]
 
 Colour = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ _PIGMENTS = np.array(
     ],
     np.float64,
 )  # fmt: skip
-_GOLD = np.array((196.0, 158, 72))
+GOLD = np.array((196.0, 158, 72))
 LINE_COLOURS = (0.4, 0.3, 0.15, 0.15)
 """Shares of ink, gold, white and any pigment among outlines."""
 
@@ -49,7 +49,7 @@ def line_colour(rng: np.random.Generator) -> Colour:
         case 0:
             return np.full(3, rng.uniform(10, 60))
         case 1:
-            return np.clip(_GOLD + rng.normal(0, 20, 3), 0, 255)
+            return np.clip(GOLD + rng.normal(0, 20, 3), 0, 255)
         case 2:
             return np.array((1, 1, 0.95)) * rng.uniform(200, 250)
         case _:
