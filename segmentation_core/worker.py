@@ -52,6 +52,7 @@ VERBS: dict[str, str] = {
     "compare": "compare:compare",
     "export": "export:export",
     "doctor": "doctor:doctor",
+    "trace": "trace:trace",
     "model_list": "model:model_list",
     "model_add": "model:model_add",
     "model_remove": "model:model_remove",

@@ -1,0 +1,132 @@
+"""Trace a crack between points that a person clicked on the map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+
+from segmentation_core.errors import CraquelureError, ParameterError, RasterError
+from segmentation_core.export.underlay import open_recorded, why_missing
+from segmentation_core.progress import Progress, silent
+from segmentation_core.raster.grid import Window
+from segmentation_core.raster.probability import PROBABILITY_SCALE
+from segmentation_core.survey.store import reading
+from segmentation_core.survey.surveys import OrthophotoRecord, orthophotos_of, surveys_of
+from segmentation_core.vectors.class_source import open_class_source
+from segmentation_core.vectors.tracing import least_cost_line, trace_window, tracing_cost
+from segmentation_core.vocabulary import load_vocabulary
+
+__all__ = ["trace"]
+
+
+def trace(
+    book: str | Path,
+    survey: str,
+    points: Sequence[Sequence[float]],
+    *,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Return the line of a crack through points.
+
+    Nothing is written: whoever asked adds the line to the book, as drawn.
+
+    Parameters
+    ----------
+    book : path-like
+        The survey book.
+    survey : str
+        Name of the survey on whose orthophoto the points lie.
+    points : sequence of (x, y)
+        In the book's CRS; two or more, in order along the crack.
+    progress : Progress
+        May raise `Interrupted`.
+
+    Returns
+    -------
+    dict
+        ``coordinates`` (list of [x, y]), ``length_m``, ``orth_id``, ``notes`` (why the kept probabilities did
+        not take part, if they did not).
+
+    Raises
+    ------
+    ParameterError
+        No such survey, fewer than two points, or points that lie on no orthophoto of it, or not on one.
+    RasterError
+        The orthophoto is not where it was.
+    BookError
+        See `segmentation_core.survey.store.reading`.
+    """
+    progress("trace", 0, 1)
+    with reading(book) as opened:
+        known = surveys_of(opened.connection)
+        found = next((s for s in known if s.name == survey), None)
+        if found is None:
+            names = ", ".join(s.name for s in known) or "none"
+            raise ParameterError(
+                f"there is no survey {survey!r}", path=book, remedy=f"The book's surveys are: {names}"
+            )
+        photos = orthophotos_of(opened, found.surv_id)
+    orth_id, record, clicks = _beneath(photos, points, Path(book))
+    missing = why_missing(record)
+    if missing is not None:
+        raise RasterError(missing, path=record.path, remedy="Put it back, and trace again")
+    window = trace_window(clicks, record.height_px, record.width_px)
+    with open_recorded(record) as ortho:
+        rgb, _ = ortho.read(window)
+    probability, notes = _probability(record, window)
+    inside = [(row - window.row_off, col - window.col_off) for row, col in clicks]
+    line = least_cost_line(tracing_cost(rgb, probability), inside)
+    place = Affine(*record.transform) @ Affine.translation(window.col_off, window.row_off)
+    coordinates = [
+        [place.a * c + place.b * r + place.c, place.d * c + place.e * r + place.f] for c, r in line
+    ]
+    for (x, y), end in ((points[0], 0), (points[-1], -1)):
+        coordinates[end] = [float(x), float(y)]  # what was clicked, to the last bit
+    progress("trace", 1, 1)
+    return {
+        "coordinates": coordinates,
+        "length_m": float(shapely.length(shapely.LineString(coordinates))) * record.metres_per_unit,
+        "orth_id": orth_id,
+        "notes": notes,
+    }
+
+
+def _beneath(
+    photos: Sequence[tuple[str, OrthophotoRecord]], points: Sequence[Sequence[float]], book: Path
+) -> tuple[str, OrthophotoRecord, list[tuple[float, float]]]:
+    """Return the orthophoto on which all points lie, and the points as rows and columns of it."""
+    for orth_id, record in photos:
+        to_pixels = ~Affine(*record.transform)
+        places = [to_pixels @ (float(x), float(y), 1.0) for x, y in points]
+        clicks = [(float(place[1]), float(place[0])) for place in places]
+        if all(0 <= row < record.height_px and 0 <= col < record.width_px for row, col in clicks):
+            return orth_id, record, clicks
+    raise ParameterError(
+        "the points do not lie on one orthophoto of this survey",
+        path=book,
+        remedy="Click inside the picture; a crack that runs over two pictures is traced in two",
+    )
+
+
+def _probability(record: OrthophotoRecord, window: Window) -> tuple[NDArray[np.float32] | None, list[str]]:
+    """Return the kept probability of the thin class, 0-1, and why there is none where there is none."""
+    alone = "the line follows the picture alone"
+    if record.rasters is None:
+        return None, [f"no probabilities were kept with this survey: {alone}"]
+    try:
+        source = open_class_source(record.rasters)
+    except CraquelureError as exc:
+        return None, [f"{exc}: {alone}"]
+    same = (source.grid.height, source.grid.width) == (record.height_px, record.width_px)
+    if not source.has_probabilities or not same:
+        return None, [f"the rasters in {record.rasters} hold no probabilities of this orthophoto: {alone}"]
+    with source.open() as reader:
+        given = reader.read(window).probabilities[load_vocabulary().line_class.code]
+    known = given <= PROBABILITY_SCALE
+    return np.where(known, given.astype(np.float32) / PROBABILITY_SCALE, 0).astype(np.float32), []
