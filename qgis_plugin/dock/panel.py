@@ -1,4 +1,4 @@
-"""The panel itself: one survey book, and three pages on it."""
+"""The panel itself: one survey book, and its pages."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from ..results.local_crs import is_local, use_stand_in
 from ..translation import tr
 from .edits import EditWatch
 from .elements import ElementsPage
+from .review import ReviewPage
 from .surveys import SurveysPage
 from .thresholds import ThresholdsPage
 
@@ -64,12 +65,14 @@ class Panel(QgsDockWidget):
         self._local_hint.clicked.connect(lambda *_: use_stand_in(QgsProject.instance()))
         self.surveys = SurveysPage(self)
         self.elements = ElementsPage(self)
+        self.review = ReviewPage(self)
         self.thresholds = ThresholdsPage(self)
         self.tabs = QTabWidget()
         self.tabs.setObjectName("craquelureTabs")
         for page, title in (
             (self.surveys, tr("Surveys")),
             (self.elements, tr("Elements")),
+            (self.review, tr("Review")),
             (self.thresholds, tr("Thresholds")),
         ):
             self.tabs.addTab(page, title)
@@ -154,7 +157,7 @@ class Panel(QgsDockWidget):
             text = tr("This book is read-only: look at it, or copy it to a place where you may write.")
         self._state.setText(text)
         self._state.setVisible(bool(text))
-        for page in (self.surveys, self.elements, self.thresholds):
+        for page in (self.surveys, self.elements, self.review, self.thresholds):
             page.refresh()
 
     def listed_surveys(self) -> list[SurveyRow]:
@@ -185,4 +188,5 @@ class Panel(QgsDockWidget):
         self._edits.stop()
         self.surveys.stop()
         self.elements.stop()
+        self.review.stop()
         self.thresholds.stop()

@@ -13,7 +13,16 @@ from typing import Any
 
 from ..translation import tr
 
-__all__ = ["BookFault", "OrthophotoRow", "SurveyRow", "element_rows", "is_writable", "orthophotos", "surveys"]
+__all__ = [
+    "BookFault",
+    "OrthophotoRow",
+    "SurveyRow",
+    "element_rows",
+    "is_writable",
+    "orthophotos",
+    "reading",
+    "surveys",
+]
 
 _NOT_A_BOOK = ("no such table", "not a database", "no such column")
 
@@ -47,7 +56,14 @@ class OrthophotoRow:
 
 
 @contextmanager
-def _reading(book: str | Path) -> Iterator[sqlite3.Connection]:
+def reading(book: str | Path) -> Iterator[sqlite3.Connection]:
+    """Open a book for reading.
+
+    Raises
+    ------
+    BookFault
+        It is missing, no book, or being written.
+    """
     path = Path(book)
     if not path.is_file():
         raise BookFault(tr("There is no survey book {path}. Open another, or make a new one.", path=path))
@@ -90,7 +106,7 @@ def surveys(book: str | Path) -> list[SurveyRow]:
         "(SELECT coalesce(max(e.stale), 0) FROM element_stats e WHERE e.surv_id = s.surv_id) "
         "FROM survey s LEFT JOIN orthophoto o ON o.surv_id = s.surv_id GROUP BY s.fid ORDER BY s.date, s.fid"
     )
-    with _reading(book) as connection:
+    with reading(book) as connection:
         return [SurveyRow(*row[:4], stale=bool(row[4])) for row in connection.execute(query)]
 
 
@@ -105,7 +121,7 @@ def orthophotos(book: str | Path, surv_id: str) -> list[OrthophotoRow]:
         "SELECT orth_id, path, sha256, gsd_mm, model, rasters, run FROM orthophoto "
         "WHERE surv_id = ? ORDER BY fid"
     )
-    with _reading(book) as connection:
+    with reading(book) as connection:
         rows = connection.execute(query, (surv_id,)).fetchall()
     folder = Path(book).resolve().parent
     return [_orthophoto(folder, row) for row in rows]
@@ -138,7 +154,7 @@ def element_rows(book: str | Path, surv_id: str) -> tuple[list[dict[str, Any]], 
     ------
     BookFault
     """
-    with _reading(book) as connection:
+    with reading(book) as connection:
         found = connection.execute(
             "SELECT elem_id, stat, value, stale FROM element_stats WHERE surv_id = ? ORDER BY rowid",
             (surv_id,),

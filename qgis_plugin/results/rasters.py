@@ -18,7 +18,14 @@ from qgis.PyQt.QtGui import QColor
 
 from ..translation import language
 
-__all__ = ["PROBABILITY_SCALE", "defect_classes", "show_above", "style_classes", "style_probability"]
+__all__ = [
+    "PROBABILITY_SCALE",
+    "class_name",
+    "defect_classes",
+    "show_above",
+    "style_classes",
+    "style_probability",
+]
 
 PROBABILITY_SCALE = 250
 """Value of certainty in a probability raster."""

@@ -7,10 +7,31 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from qgis_programs import clean, required
 
+from segmentation_core.operations.survey import survey
+
 INSIDE = Path(__file__).parent / "inside"
+
+
+def small_book(folder: Path) -> Path:
+    """A survey of a picture with three cracks and two losses, from a class raster."""
+    profile = {"driver": "GTiff", "dtype": "uint8", "width": 600, "height": 300, "crs": "EPSG:32650"}
+    place = Affine(0.001, 0, 500000, 0, -0.001, 4400000.3)
+    classes = np.zeros((300, 600), np.uint8)
+    classes[50:53, 40:560] = classes[120:125, 60:300] = classes[200:202, 300:580] = 1
+    classes[220:280, 40:140] = classes[150:170, 400:450] = 2
+    with rasterio.open(folder / "beam.tif", "w", count=3, transform=place, **profile) as dataset:
+        dataset.write(np.repeat(np.where(classes == 1, 40, 170).astype(np.uint8)[None], 3, axis=0))
+    with rasterio.open(folder / "classes.tif", "w", count=1, transform=place, **profile) as dataset:
+        dataset.write(classes, 1)
+    book = folder / "small.gpkg"
+    survey(folder / "beam.tif", book, "2026-05-01", classes=folder / "classes.tif")
+    return book
 
 
 def test_the_tests_inside_qgis_pass(unpacked, tmp_path):
@@ -22,6 +43,7 @@ def test_the_tests_inside_qgis_pass(unpacked, tmp_path):
     environment = {
         **clean(),
         "CRAQUELURE_PLUGINS": str(unpacked.parent),
+        "CRAQUELURE_BOOK": str(small_book(tmp_path)),
         "QT_QPA_PLATFORM": "offscreen",
         "XDG_RUNTIME_DIR": str(runtime),
         "HOME": str(tmp_path),

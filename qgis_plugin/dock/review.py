@@ -1,0 +1,387 @@
+"""The page of checking: step through what was found, the doubtful first, and decide with one key."""
+
+from __future__ import annotations
+
+import getpass
+import html
+from typing import Any
+
+from qgis.core import QgsFeatureRequest, QgsGeometry, QgsProject, QgsRectangle, QgsVectorLayer
+from qgis.gui import QgsRubberBand
+from qgis.PyQt.QtCore import Qt, QTimer
+from qgis.PyQt.QtGui import QColor, QKeySequence
+from qgis.PyQt.QtWidgets import (
+    QAction,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QLabel,
+    QProgressBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..results.book import BookFault
+from ..results.loading import load_now, survey_layers
+from ..results.rasters import class_name, defect_classes
+from ..results.review import (
+    ORDERS,
+    Decision,
+    Doubtful,
+    accept_above,
+    checked,
+    decide,
+    extent_of,
+    review_queue,
+    take_back,
+)
+from ..translation import tr
+from ..widgets import button, row
+
+__all__ = ["ReviewPage"]
+
+_HIGHLIGHT = QColor(255, 210, 0, 210)
+_SETTLED_MS = 800
+"""After the last decision, before other pages read the book again."""
+
+
+def _order_titles() -> dict[str, str]:
+    return dict(
+        zip(
+            ORDERS, (tr("Doubtful first"), tr("Largest first"), tr("By element"), tr("By class")), strict=True
+        )
+    )
+
+
+class ReviewPage(QWidget):
+    """Step, look, decide."""
+
+    def __init__(self, panel: Any) -> None:
+        super().__init__()
+        self._panel = panel
+        self._items: list[Doubtful] = []
+        self._status: dict[tuple[str, int], str] = {}
+        self._at = -1
+        self._undo: list[list[Decision]] = []
+        self._band: QgsRubberBand | None = None
+        self.survey, self.order = QComboBox(), QComboBox()
+        self.survey.setObjectName("craquelureReviewSurvey")
+        self.order.setObjectName("craquelureReviewOrder")
+        for name, title in _order_titles().items():
+            self.order.addItem(title, name)
+        self.survey.currentIndexChanged.connect(lambda *_: self.read())
+        self.order.currentIndexChanged.connect(lambda *_: self.read())
+        self.feature = QLabel()
+        self.feature.setObjectName("craquelureReviewFeature")
+        self.feature.setWordWrap(True)
+        self.feature.setTextFormat(Qt.TextFormat.RichText)
+        self.counter, self.of_element = QProgressBar(), QLabel()
+        self.counter.setObjectName("craquelureReviewCounter")
+        self.of_element.setObjectName("craquelureReviewElement")
+        self.least = QDoubleSpinBox()
+        self.least.setObjectName("craquelureReviewLeast")
+        self.least.setRange(0.5, 1.0)
+        self.least.setSingleStep(0.05)
+        self.least.setValue(0.9)
+        self._settled = QTimer(self)
+        self._settled.setSingleShot(True)
+        self._settled.setInterval(_SETTLED_MS)
+        self._settled.timeout.connect(self._tell_others)
+        self._by_key = self._keys()
+        self._lay_out()
+
+    def _actions(self) -> tuple[tuple[str, str, str, Any], ...]:
+        """Return name, title, key and action of what one can do."""
+        return (
+            ("Accept", tr("Accept"), "A", self.accept),
+            ("Reject", tr("Reject"), "R", self.reject),
+            ("Skip", tr("Skip"), "N", self.skip),
+            ("Back", tr("Back"), "B", self.back),
+            ("Undo", tr("Undo"), "U", self.undo),
+            ("Redraw", tr("Redraw"), "E", self.redraw),
+        )
+
+    def _keys(self) -> list[QAction]:
+        """Return the keys: of the whole window, since looking around gives the map the focus."""
+        made, window = [], self._panel.iface.mainWindow()
+        for _, title, key, action in self._actions():
+            of_key = QAction(title, window)
+            of_key.setShortcut(QKeySequence(key))
+            of_key.setEnabled(False)
+            of_key.triggered.connect(lambda *_, action=action: action())
+            window.addAction(of_key)
+            made.append(of_key)
+        return made
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.addRow(tr("Survey"), self.survey)
+        form.addRow(tr("Order"), self.order)
+        buttons = [
+            button(f"craquelureReview{name}", f"{title} ({key})", action)
+            for name, title, key, action in self._actions()
+        ]
+        bulk = button("craquelureReviewBulk", tr("Accept all of at least"), self.accept_sure)
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        column.addWidget(self.feature)
+        column.addLayout(row(*buttons[:3]))
+        column.addLayout(row(*buttons[3:]))
+        column.addWidget(self.counter)
+        column.addWidget(self.of_element)
+        column.addLayout(row(bulk, self.least, QLabel(tr("confidence"))))
+        column.addStretch(1)
+
+    def showEvent(self, event: Any) -> None:
+        """Take the keys while the page is seen."""
+        super().showEvent(event)
+        for key in self._by_key:
+            key.setEnabled(True)
+
+    def hideEvent(self, event: Any) -> None:
+        """Leave the keys to QGIS, and the map without a mark."""
+        super().hideEvent(event)
+        for key in self._by_key:
+            key.setEnabled(False)
+        self._unmark()
+
+    def refresh(self) -> None:
+        """List the surveys again; what is being checked stays where it is."""
+        chosen = self.survey.currentData()
+        self.survey.blockSignals(True)
+        self.survey.clear()
+        for each in self._panel.listed_surveys():
+            self.survey.addItem(
+                each.name if each.name == each.date else f"{each.name} ({each.date})", each.surv_id
+            )
+        at = self.survey.findData(chosen)
+        self.survey.setCurrentIndex(at if at >= 0 else self.survey.count() - 1)
+        self.survey.blockSignals(False)
+        self.read()
+
+    def read(self) -> None:
+        """Read the survey's features, and stand before the first that nobody checked."""
+        surv_id, here = self.survey.currentData(), self.current()
+        self._items, self._status, self._at = [], {}, -1
+        if surv_id:
+            try:
+                self._items = review_queue(self._panel.book, surv_id, self.order.currentData())
+            except BookFault as fault:
+                self._panel.tell(str(fault))
+        place = {(item.table, item.fid): n for n, item in enumerate(self._items)}
+        if here is not None and (here.table, here.fid) in place:
+            self._at = place[here.table, here.fid]
+        elif self._items:
+            self._at = self._next_unchecked(0)
+        self._show(move=False)
+
+    def current(self) -> Doubtful | None:
+        """Return the feature that is looked at."""
+        return self._items[self._at] if 0 <= self._at < len(self._items) else None
+
+    def status_of(self, item: Doubtful) -> str:
+        """Return a feature's status as it is now."""
+        return self._status.get((item.table, item.fid), item.status)
+
+    def _next_unchecked(self, start: int) -> int:
+        """Return the place of the next unchecked feature, round the end; ``start`` where there is none."""
+        places = (*range(start, len(self._items)), *range(start))
+        return next((n for n in places if self.status_of(self._items[n]) == "auto"), start)
+
+    def accept(self) -> None:
+        """Say that what was found is there."""
+        self._decide("verified")
+
+    def reject(self) -> None:
+        """Say that what was found is not there: it leaves totals and exports."""
+        self._decide("rejected")
+
+    def skip(self) -> None:
+        """Go to the next unchecked feature."""
+        if self._items:
+            self._at = self._next_unchecked((self._at + 1) % len(self._items))
+            self._show()
+
+    def back(self) -> None:
+        """Go to the feature before."""
+        if self._items:
+            self._at = (self._at - 1) % len(self._items)
+            self._show()
+
+    def undo(self) -> None:
+        """Take the last decision back, and stand before it."""
+        if not self._undo:
+            return
+        last = self._undo[-1]
+        try:
+            take_back(self._panel.book, last)
+        except BookFault as fault:
+            self._panel.tell(str(fault))
+            return
+        self._undo.pop()
+        for decision in last:
+            self._status[decision.table, decision.fid] = decision.before
+        first = (last[0].table, last[0].fid)
+        self._at = next(
+            (n for n, item in enumerate(self._items) if (item.table, item.fid) == first), self._at
+        )
+        self._settled.start()
+        self._show()
+
+    def accept_sure(self) -> None:
+        """Accept everything unchecked of at least the confidence set."""
+        if not self.survey.currentData():
+            return
+        try:
+            made = accept_above(
+                self._panel.book, self.survey.currentData(), self.least.value(), getpass.getuser()
+            )
+        except BookFault as fault:
+            self._panel.tell(str(fault))
+            return
+        self._remember(made)
+        self._panel.tell(tr("{n} features accepted. Undo takes them all back.", n=len(made)))
+        if self._items and self.status_of(self._items[max(self._at, 0)]) != "auto":
+            self._at = self._next_unchecked(max(self._at, 0))
+        self._show()
+
+    def redraw(self) -> None:
+        """Hand the feature to QGIS's own tools: its layer in editing, the feature selected."""
+        item = self.current()
+        layer = None if item is None else self._layer(item)
+        if item is None or layer is None:
+            return
+        self._panel.iface.setActiveLayer(layer)
+        layer.startEditing()
+        layer.selectByIds([item.fid])
+        self._panel.iface.actionVertexToolActiveLayer().trigger()
+
+    def _decide(self, status: str) -> None:
+        item = self.current()
+        if item is None:
+            return
+        try:
+            made = decide(self._panel.book, [item], status, getpass.getuser())
+        except BookFault as fault:
+            self._panel.tell(str(fault))
+            return
+        if made:
+            self._remember(made)
+        else:
+            self._panel.tell(tr("This feature is not in the book any more."))
+        self._at = self._next_unchecked((self._at + 1) % len(self._items))
+        self._show()
+
+    def _remember(self, made: list[Decision]) -> None:
+        if made:
+            self._undo.append(made)
+        for decision in made:
+            self._status[decision.table, decision.fid] = decision.after
+        self._settled.start()
+
+    def _tell_others(self) -> None:
+        """Let the other pages see that figures are stale, and the map what was rejected."""
+        self._panel.elements.refresh()
+        self._panel.surveys.refresh()
+        for layer in QgsProject.instance().mapLayers().values():
+            if layer.source().startswith(f"{self._panel.book}|"):
+                layer.triggerRepaint()
+
+    def _layer(self, item: Doubtful) -> QgsVectorLayer | None:
+        """Return the layer that holds a feature; the survey's layers are loaded where they are missing."""
+        surv_id = self.survey.currentData()
+        wanted = f"{self._panel.book}|layername={item.table}|"
+
+        def found() -> QgsVectorLayer | None:
+            for layer in QgsProject.instance().mapLayers().values():
+                if layer.source().startswith(wanted) and f"'{surv_id}'" in layer.source():
+                    return layer
+            return None
+
+        if found() is None:
+            load_now(
+                QgsProject.instance(), survey_layers(self._panel.book, surv_id), self.survey.currentText()
+            )
+        return found()
+
+    def _show(self, *, move: bool = True) -> None:
+        """Tell what is looked at, and how much is checked; ``move`` also moves the map."""
+        counts = checked(self._items, self._status)
+        done, total = (sum(n[k] for n in counts.values()) for k in (0, 1))
+        self.counter.setRange(0, max(total, 1))
+        self.counter.setValue(done)
+        self.counter.setFormat(tr("{done} of {total} checked", done=done, total=total))
+        item = self.current()
+        self.of_element.setVisible(item is not None)
+        if item is None:
+            self.feature.setText(tr("Nothing to check yet: run a survey first."))
+            self._unmark()
+            return
+        own = counts[item.elem_id]
+        name = html.escape(item.elem_id) if item.elem_id else tr("outside the elements")
+        self.of_element.setText(tr("{name}: {done} of {total}", name=name, done=own[0], total=own[1]))
+        self.feature.setText(self._told(item))
+        if move and self.isVisible():
+            self._go_to(item)
+
+    def _told(self, item: Doubtful) -> str:
+        words = {
+            "auto": tr("not checked"),
+            "verified": tr("accepted"),
+            "rejected": tr("rejected"),
+            "edited": tr("redrawn"),
+            "drawn": tr("drawn by hand"),
+        }
+        if item.table == "crack_line":
+            size = tr("{length} mm long", length=f"{item.size * 1e3:.1f}")
+            if item.width_m:
+                size += ", " + tr("{width} mm wide", width=f"{item.width_m * 1e3:.2f}")
+        else:
+            size = tr("{area} cm2", area=f"{item.size * 1e4:.2f}")
+        sure = "" if item.conf is None else " · " + tr("confidence {conf}", conf=f"{item.conf:.2f}")
+        state = self.status_of(item)
+        defect = next((d for d in defect_classes() if d["code"] == item.class_cd), None)
+        title = item.class_cd if defect is None else class_name(defect)
+        return f"<b>{html.escape(title)}</b> · {size}{sure} · {words.get(state, state)}"
+
+    def _go_to(self, item: Doubtful) -> None:
+        try:
+            extent = extent_of(self._panel.book, self.survey.currentData(), item)
+        except BookFault as fault:
+            self._panel.tell(str(fault))
+            return
+        layer = self._layer(item)
+        if extent is None or layer is None:
+            self._unmark()
+            return
+        canvas = self._panel.iface.mapCanvas()
+        shown = canvas.mapSettings().layerExtentToOutputExtent(layer, QgsRectangle(*extent))
+        canvas.setExtent(shown)
+        canvas.refresh()
+        self._mark(layer, item)
+
+    def _mark(self, layer: QgsVectorLayer, item: Doubtful) -> None:
+        request = QgsFeatureRequest(item.fid)
+        geometry = next((f.geometry() for f in layer.getFeatures(request)), QgsGeometry())
+        self._unmark()
+        if geometry.isNull():
+            return
+        band = QgsRubberBand(self._panel.iface.mapCanvas(), geometry.type())
+        band.setToGeometry(geometry, layer)
+        band.setColor(_HIGHLIGHT)
+        band.setFillColor(QColor(0, 0, 0, 0))
+        band.setWidth(3)
+        self._band = band
+
+    def _unmark(self) -> None:
+        if self._band is not None:
+            self._panel.iface.mapCanvas().scene().removeItem(self._band)
+            self._band = None
+
+    def stop(self) -> None:
+        """Give the keys back."""
+        self._settled.stop()
+        self._unmark()
+        for key in self._by_key:
+            self._panel.iface.mainWindow().removeAction(key)
+            key.deleteLater()

@@ -1,0 +1,203 @@
+"""Checking a survey: order, decisions with one key, undo, counts; every decision in the book's own log."""
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+from qgis.core import QgsProject
+from qgis.PyQt.QtCore import QObject
+
+
+class Told(list):
+    """What the panel would show in the message bar."""
+
+
+class Listener(QObject):
+    """The other pages: they count how often they were told to read again."""
+
+    def __init__(self):
+        super().__init__()
+        self.reads = 0
+
+    def refresh(self):
+        self.reads += 1
+
+
+class Bench:
+    """A panel's part that a page needs, on the real book and the real map canvas."""
+
+    def __init__(self, iface, book):
+        from craquelure.results.book import surveys
+
+        self.iface, self.book, self.told = iface, book, Told()
+        self.elements, self.surveys = Listener(), Listener()
+        self.listed_surveys = lambda: surveys(book)
+
+    def tell(self, text, *_):
+        self.told.append(text)
+
+
+@pytest.fixture
+def book(tmp_path):
+    return shutil.copy(os.environ["CRAQUELURE_BOOK"], tmp_path / "book.gpkg")
+
+
+@pytest.fixture
+def page(plugin, qgis_iface, book):
+    from craquelure.dock.review import ReviewPage
+
+    bench = Bench(qgis_iface, str(book))
+    made = ReviewPage(bench)
+    made.refresh()
+    made.bench = bench
+    made.show()
+    yield made
+    made.hide()
+    made.stop()
+    QgsProject.instance().clear()
+
+
+def rows(book, query):
+    with closing(sqlite3.connect(book)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def doubt(book):
+    """Give every feature a confidence of its own."""
+    from osgeo import gdal
+
+    dataset = gdal.OpenEx(str(book), gdal.OF_VECTOR | gdal.OF_UPDATE)
+    dataset.ExecuteSQL("UPDATE crack_line SET conf = 0.5 + 0.1 * fid")
+    dataset.ExecuteSQL("UPDATE loss_polygon SET conf = 0.95 - 0.1 * fid")
+
+
+def test_features_come_in_the_order_asked_for(plugin, book):
+    from craquelure.results.review import review_queue
+
+    doubt(book)
+    by_doubt = review_queue(str(book), "S1")
+    assert [i.conf for i in by_doubt] == sorted(i.conf for i in by_doubt)
+    assert {i.table for i in by_doubt} == {"crack_line", "loss_polygon"}
+    assert len(by_doubt) == 5
+    sizes = [i.size for i in review_queue(str(book), "S1", "size") if i.table == "loss_polygon"]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] == pytest.approx(0.06 * 0.1)
+    assert next(i.class_cd for i in review_queue(str(book), "S1", "class")) == "craquelure"
+
+
+def test_deciding_steps_on_and_the_book_keeps_who_and_what(page, book):
+    first = page.current()
+    page.accept()
+    second = page.current()
+    assert (second.table, second.fid) != (first.table, first.fid)
+    page.reject()
+    assert rows(book, f"SELECT status FROM {first.table} WHERE fid = {first.fid}") == [("verified",)]
+    ((status, editor),) = rows(book, f"SELECT status, editor FROM {second.table} WHERE fid = {second.fid}")
+    assert status == "rejected"
+    assert editor
+    log = rows(book, "SELECT layer, old_status, new_status FROM edit_log ORDER BY fid")
+    assert log == [(first.table, "auto", "verified"), (second.table, "auto", "rejected")]
+    assert rows(book, "SELECT DISTINCT stale FROM element_stats") == [(1,)]
+    assert page.counter.value() == 2
+    assert page.counter.text() == "2 of 5 checked"
+
+
+def test_undo_takes_back_one_by_one(page, book):
+    first = page.current()
+    page.accept()
+    page.accept()
+    page.undo()
+    page.undo()
+    page.undo()  # there is nothing left to undo
+    assert (page.current().table, page.current().fid) == (first.table, first.fid)
+    assert set(rows(book, "SELECT status FROM crack_line UNION ALL SELECT status FROM loss_polygon")) == {
+        ("auto",)
+    }
+    assert page.counter.value() == 0
+
+
+def test_skipping_goes_round_and_leaves_out_what_is_checked(page):
+    page.accept()
+    seen = set()
+    for _ in range(4):
+        seen.add((page.current().table, page.current().fid))
+        page.skip()
+    assert len(seen) == 4
+    assert (page.current().table, page.current().fid) in seen
+    here = page.current()
+    page.back()
+    assert page.current() != here
+
+
+def test_all_that_is_sure_is_accepted_at_once_and_taken_back_at_once(page, book):
+    doubt(book)
+    page.read()
+    page.least.setValue(0.75)
+    page.accept_sure()
+    accepted = "SELECT count(*) FROM {} WHERE status = 'verified' AND conf >= 0.75"
+    counts = [rows(book, accepted.format(t))[0][0] for t in ("crack_line", "loss_polygon")]
+    assert counts == [1, 2]
+    assert page.counter.value() == 3
+    assert page.status_of(page.current()) == "auto"
+    page.undo()
+    assert page.counter.value() == 0
+    assert rows(book, "SELECT count(*) FROM crack_line WHERE status != 'auto'") == [(0,)]
+
+
+def test_the_map_shows_the_feature_and_what_is_around_it(page, qgis_iface):
+    page.skip()
+    item = page.current()
+    canvas = qgis_iface.mapCanvas()
+    layer = page._layer(item)
+    assert layer is not None
+    box = layer.getFeature(item.fid).geometry().boundingBox()
+    shown = canvas.mapSettings().mapToLayerCoordinates(layer, canvas.extent())
+    assert shown.contains(box)
+    # at least 256 px of the orthophoto, 1 mm each
+    assert min(shown.width(), shown.height()) >= 0.255
+    assert page._band is not None
+    page.hide()
+    assert page._band is None
+
+
+def test_keys_work_while_the_page_is_seen_and_only_then(page):
+    keys = {s.shortcut().toString(): s for s in page._by_key}
+    assert sorted(keys) == ["A", "B", "E", "N", "R", "U"]
+    assert all(s.isEnabled() for s in keys.values())
+    keys["A"].trigger()
+    assert page.counter.value() == 1
+    page.hide()
+    assert not any(s.isEnabled() for s in keys.values())
+
+
+def test_other_pages_hear_of_decisions_once_they_settle(page):
+    page.accept()
+    page.reject()
+    assert page.bench.elements.reads == 0
+    page._settled.timeout.emit()
+    assert page.bench.elements.reads == 1
+
+
+def test_a_book_that_cannot_be_written_says_so_and_nothing_is_counted(page, book):
+    with closing(sqlite3.connect(book, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        page.accept()
+        other.execute("ROLLBACK")
+    (told,) = page.bench.told
+    assert "book.gpkg" in told
+    assert page.counter.value() == 0
+    page.accept()
+    assert page.counter.value() == 1
+
+
+def test_a_feature_that_is_gone_is_told(page, book):
+    from osgeo import gdal
+
+    item = page.current()
+    gdal.OpenEx(str(book), gdal.OF_VECTOR | gdal.OF_UPDATE).ExecuteSQL(
+        f"DELETE FROM {item.table} WHERE fid = {item.fid}"
+    )
+    page.accept()
+    assert page.bench.told
