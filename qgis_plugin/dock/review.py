@@ -37,6 +37,7 @@ from ..results.review import (
 )
 from ..translation import tr
 from ..widgets import button, row
+from .tracing import TraceTool
 
 __all__ = ["ReviewPage"]
 
@@ -87,6 +88,7 @@ class ReviewPage(QWidget):
         self._settled.setSingleShot(True)
         self._settled.setInterval(_SETTLED_MS)
         self._settled.timeout.connect(self._tell_others)
+        self.tracing = TraceTool(panel.iface.mapCanvas(), self._traced_into, panel.tell, self._line_added)
         self._by_key = self._keys()
         self._lay_out()
 
@@ -99,6 +101,7 @@ class ReviewPage(QWidget):
             ("Back", tr("Back"), "B", self.back),
             ("Undo", tr("Undo"), "U", self.undo),
             ("Redraw", tr("Redraw"), "E", self.redraw),
+            ("Trace", tr("Trace a crack"), "T", self.trace),
         )
 
     def _keys(self) -> list[QAction]:
@@ -126,7 +129,8 @@ class ReviewPage(QWidget):
         column.addLayout(form)
         column.addWidget(self.feature)
         column.addLayout(row(*buttons[:3]))
-        column.addLayout(row(*buttons[3:]))
+        column.addLayout(row(*buttons[3:6]))
+        column.addLayout(row(*buttons[6:]))
         column.addWidget(self.counter)
         column.addWidget(self.of_element)
         column.addLayout(row(bulk, self.least, QLabel(tr("confidence"))))
@@ -248,13 +252,29 @@ class ReviewPage(QWidget):
     def redraw(self) -> None:
         """Hand the feature to QGIS's own tools: its layer in editing, the feature selected."""
         item = self.current()
-        layer = None if item is None else self._layer(item)
+        layer = None if item is None else self._layer_of(item.table)
         if item is None or layer is None:
             return
         self._panel.iface.setActiveLayer(layer)
         layer.startEditing()
         layer.selectByIds([item.fid])
         self._panel.iface.actionVertexToolActiveLayer().trigger()
+
+    def trace(self) -> None:
+        """Click along a crack that was missed; the engine finds the way between the clicks."""
+        if self._traced_into() is not None:
+            self._panel.iface.mapCanvas().setMapTool(self.tracing)
+
+    def _traced_into(self) -> tuple[str, str, QgsVectorLayer] | None:
+        """Return book, survey and layer that a traced line belongs to."""
+        surv_id = self.survey.currentData()
+        name = next((s.name for s in self._panel.listed_surveys() if s.surv_id == surv_id), None)
+        layer = None if name is None else self._layer_of("crack_line")
+        return None if layer is None else (self._panel.book, name, layer)
+
+    def _line_added(self) -> None:
+        self._settled.start()
+        self.read()
 
     def _decide(self, status: str) -> None:
         item = self.current()
@@ -287,10 +307,10 @@ class ReviewPage(QWidget):
             if layer.source().startswith(f"{self._panel.book}|"):
                 layer.triggerRepaint()
 
-    def _layer(self, item: Doubtful) -> QgsVectorLayer | None:
-        """Return the layer that holds a feature; the survey's layers are loaded where they are missing."""
+    def _layer_of(self, table: str) -> QgsVectorLayer | None:
+        """Return the survey's layer of a table; the survey's layers are loaded where they are missing."""
         surv_id = self.survey.currentData()
-        wanted = f"{self._panel.book}|layername={item.table}|"
+        wanted = f"{self._panel.book}|layername={table}|"
 
         def found() -> QgsVectorLayer | None:
             for layer in QgsProject.instance().mapLayers().values():
@@ -350,7 +370,7 @@ class ReviewPage(QWidget):
         except BookFault as fault:
             self._panel.tell(str(fault))
             return
-        layer = self._layer(item)
+        layer = self._layer_of(item.table)
         if extent is None or layer is None:
             self._unmark()
             return
@@ -381,6 +401,8 @@ class ReviewPage(QWidget):
     def stop(self) -> None:
         """Give the keys back."""
         self._settled.stop()
+        self._panel.iface.mapCanvas().unsetMapTool(self.tracing)
+        self.tracing.stop()
         self._unmark()
         for key in self._by_key:
             self._panel.iface.mainWindow().removeAction(key)

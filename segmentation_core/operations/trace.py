@@ -16,6 +16,8 @@ from segmentation_core.export.underlay import open_recorded, why_missing
 from segmentation_core.progress import Progress, silent
 from segmentation_core.raster.grid import Window
 from segmentation_core.raster.probability import PROBABILITY_SCALE
+from segmentation_core.statistics.elements import Elements
+from segmentation_core.survey.outlines import stored_elements
 from segmentation_core.survey.store import reading
 from segmentation_core.survey.surveys import OrthophotoRecord, orthophotos_of, surveys_of
 from segmentation_core.vectors.class_source import open_class_source
@@ -50,8 +52,9 @@ def trace(
     Returns
     -------
     dict
-        ``coordinates`` (list of [x, y]), ``length_m``, ``orth_id``, ``notes`` (why the kept probabilities did
-        not take part, if they did not).
+        ``coordinates`` (list of [x, y]), ``columns`` (of the feature to add: surv_id, orth_id, elem_id of the
+        element that most of the line lies on or None, class_cd, len_m, t_start, t_end), ``notes`` (why the
+        kept probabilities did not take part, if they did not).
 
     Raises
     ------
@@ -72,6 +75,13 @@ def trace(
                 f"there is no survey {survey!r}", path=book, remedy=f"The book's surveys are: {names}"
             )
         photos = orthophotos_of(opened, found.surv_id)
+        elements = stored_elements(opened)
+        shown = dict(
+            (orth_id, (start, end))
+            for orth_id, start, end in opened.connection.execute(
+                "SELECT orth_id, t_start, t_end FROM assessed WHERE surv_id = ?", (found.surv_id,)
+            )
+        )
     orth_id, record, clicks = _beneath(photos, points, Path(book))
     missing = why_missing(record)
     if missing is not None:
@@ -88,13 +98,31 @@ def trace(
     ]
     for (x, y), end in ((points[0], 0), (points[-1], -1)):
         coordinates[end] = [float(x), float(y)]  # what was clicked, to the last bit
+    drawn = shapely.LineString(coordinates)
+    start, end = shown.get(orth_id, (found.date, None))
     progress("trace", 1, 1)
     return {
         "coordinates": coordinates,
-        "length_m": float(shapely.length(shapely.LineString(coordinates))) * record.metres_per_unit,
-        "orth_id": orth_id,
+        "columns": {
+            "surv_id": found.surv_id,
+            "orth_id": orth_id,
+            "elem_id": _element_of(drawn, elements),
+            "class_cd": load_vocabulary().line_class.code,
+            "len_m": float(drawn.length) * record.metres_per_unit,
+            "t_start": start,
+            "t_end": end,
+        },
         "notes": notes,
     }
+
+
+def _element_of(line: shapely.LineString, elements: Elements) -> str | None:
+    """Return the element that most of a line lies on."""
+    if not len(elements.ids):
+        return None
+    lengths = shapely.length(shapely.intersection(elements.geometries, line))
+    most = int(np.argmax(lengths))
+    return elements.ids[most] if lengths[most] > 0 else None
 
 
 def _beneath(

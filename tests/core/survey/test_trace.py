@@ -38,8 +38,8 @@ def on_map(row: float, col: float) -> tuple[float, float]:
     return x, y
 
 
-def test_a_trace_follows_the_crack_on_the_map(enter_beam, book: Path, picture: Path) -> None:
-    enter_beam(path=str(picture))
+def test_a_trace_follows_the_crack_on_the_map(enter_beam, book: Path, picture: Path, halves) -> None:
+    enter_beam(path=str(picture), elements=halves)
     ends = [on_map(crack_row(np.array(c)) + 1, c + 0.5) for c in (20, 700)]
     told = trace(book, "first", ends)
     line = np.array(told["coordinates"])
@@ -50,8 +50,16 @@ def test_a_trace_follows_the_crack_on_the_map(enter_beam, book: Path, picture: P
     distance = np.sqrt(((line[:, None] - middle[None]) ** 2).sum(axis=2)).min(axis=1)
     assert distance.max() < 0.015
     smooth = np.hypot(np.diff(200 + 40 * np.sin(np.arange(20, 701) / 60)), 1).sum() / 100
-    assert told["length_m"] == pytest.approx(smooth, rel=0.02)
-    assert told["orth_id"] == "O1"
+    columns = told["columns"]
+    assert columns.pop("len_m") == pytest.approx(smooth, rel=0.02)
+    assert columns == {
+        "surv_id": "S1",
+        "orth_id": "O1",
+        "elem_id": "A",  # columns 20 to 500 of 20 to 700
+        "class_cd": "craquelure",
+        "t_start": "2024-05-01",
+        "t_end": None,
+    }
     assert told["notes"] == [
         "no probabilities were kept with this survey: the line follows the picture alone"
     ]

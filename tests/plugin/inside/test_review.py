@@ -150,7 +150,7 @@ def test_the_map_shows_the_feature_and_what_is_around_it(page, qgis_iface):
     page.skip()
     item = page.current()
     canvas = qgis_iface.mapCanvas()
-    layer = page._layer(item)
+    layer = page._layer_of(item.table)
     assert layer is not None
     box = layer.getFeature(item.fid).geometry().boundingBox()
     shown = canvas.mapSettings().mapToLayerCoordinates(layer, canvas.extent())
@@ -164,7 +164,7 @@ def test_the_map_shows_the_feature_and_what_is_around_it(page, qgis_iface):
 
 def test_keys_work_while_the_page_is_seen_and_only_then(page):
     keys = {s.shortcut().toString(): s for s in page._by_key}
-    assert sorted(keys) == ["A", "B", "E", "N", "R", "U"]
+    assert sorted(keys) == ["A", "B", "E", "N", "R", "T", "U"]
     assert all(s.isEnabled() for s in keys.values())
     keys["A"].trigger()
     assert page.counter.value() == 1
@@ -201,3 +201,38 @@ def test_a_feature_that_is_gone_is_told(page, book):
     )
     page.accept()
     assert page.bench.told
+
+
+def test_a_traced_line_enters_the_book_as_drawn(page, book):
+    from craquelure.dock.tracing import add_line
+    from qgis.core import QgsPointXY
+
+    layer = page._layer_of("crack_line")
+    columns = {"surv_id": "S1", "orth_id": "O1", "elem_id": "image", "class_cd": "craquelure", "len_m": 0.3}
+    columns |= {"t_start": "2026-05-01", "t_end": None}
+    points = [QgsPointXY(500000.1 + 0.01 * k, 4400000.1) for k in range(31)]
+    assert add_line(layer, points, columns)
+    ((uid, status, start),) = rows(
+        book, "SELECT uid, status, t_start FROM crack_line WHERE surv_id = 'S1' AND len_m = 0.3"
+    )
+    assert len(uid) == 36
+    assert (status, start) == ("drawn", "2026-05-01")
+    assert rows(book, "SELECT action, new_status FROM edit_log") == [("insert", "drawn")]
+    assert layer.featureCount() == 4
+    page.read()
+    assert page.counter.text() == "1 of 6 checked"
+
+
+def test_points_are_taken_back_and_a_single_point_draws_nothing(page, monkeypatch):
+    from qgis.core import QgsPointXY
+
+    tool = page.tracing
+    monkeypatch.setattr(tool, "_ask", lambda: None)  # the engine is another test's
+    for x in (500000.1, 500000.2, 500000.3):
+        tool.add_point(QgsPointXY(x, 4400000.1))
+    assert tool._band.numberOfVertices() >= 3
+    tool.take_back()
+    tool.take_back()
+    tool.finish()
+    assert tool._points == []
+    assert rows(page.bench.book, "SELECT count(*) FROM crack_line") == [(3,)]
