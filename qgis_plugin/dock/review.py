@@ -21,8 +21,8 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from ..results.book import BookFault
-from ..results.loading import load_now, survey_layers
+from ..results.book import BookFault, orthophotos
+from ..results.loading import load_beneath, load_now, survey_layers
 from ..results.rasters import class_name, defect_classes
 from ..results.review import (
     ORDERS,
@@ -62,6 +62,7 @@ class ReviewPage(QWidget):
         self._panel = panel
         self._items: list[Doubtful] = []
         self._status: dict[tuple[str, int], str] = {}
+        self._pictured = ""
         self._at = -1
         self._undo: list[list[Decision]] = []
         self._band: QgsRubberBand | None = None
@@ -263,7 +264,11 @@ class ReviewPage(QWidget):
     def trace(self) -> None:
         """Click along a crack that was missed; the engine finds the way between the clicks."""
         if self._traced_into() is not None:
+            self._show_pictures()
             self._panel.iface.mapCanvas().setMapTool(self.tracing)
+            self.feature.setText(
+                tr("Click along the crack; the right button ends. Backspace takes a point back, Esc all.")
+            )
 
     def _traced_into(self) -> tuple[str, str, QgsVectorLayer] | None:
         """Return book, survey and layer that a traced line belongs to."""
@@ -374,11 +379,21 @@ class ReviewPage(QWidget):
         if extent is None or layer is None:
             self._unmark()
             return
+        self._show_pictures()
         canvas = self._panel.iface.mapCanvas()
         shown = canvas.mapSettings().layerExtentToOutputExtent(layer, QgsRectangle(*extent))
         canvas.setExtent(shown)
         canvas.refresh()
         self._mark(layer, item)
+
+    def _show_pictures(self) -> None:
+        """Lay the survey's orthophotos beneath, once: whoever takes them away does not want them."""
+        surv_id = self.survey.currentData()
+        if self._pictured == surv_id:
+            return
+        self._pictured = surv_id
+        for photo in orthophotos(self._panel.book, surv_id):
+            load_beneath(QgsProject.instance(), photo.path)
 
     def _mark(self, layer: QgsVectorLayer, item: Doubtful) -> None:
         request = QgsFeatureRequest(item.fid)

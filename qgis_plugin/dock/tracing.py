@@ -27,7 +27,8 @@ from ..translation import tr
 
 __all__ = ["TraceTool", "add_line"]
 
-_COLOUR = QColor("#d7191c")
+_COLOUR = QColor("#ff00c8")
+"""Of no defect class, and of no paint."""
 
 
 def add_line(layer: QgsVectorLayer, points: list[QgsPointXY], columns: dict[str, Any]) -> bool:
@@ -76,7 +77,7 @@ class TraceTool(QgsMapTool):
         self._engine: Engine | None = None
         self._band = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.LineGeometry)
         self._band.setColor(_COLOUR)
-        self._band.setWidth(2)
+        self._band.setWidth(3)
         self.setCursor(Qt.CursorShape.CrossCursor)
 
     def canvasReleaseEvent(self, event: Any) -> None:

@@ -26,6 +26,7 @@ from .rasters import style_classes, style_probability
 __all__ = [
     "LayerPlan",
     "change_layers",
+    "load_beneath",
     "load_later",
     "load_now",
     "raster_layers",
@@ -147,6 +148,19 @@ def load_now(project: QgsProject, plans: list[LayerPlan], group_name: str) -> li
         _group(project, group_name).insertLayer(0, layer)
         loaded.append(layer)
     return loaded
+
+
+def load_beneath(project: QgsProject, path: str) -> None:
+    """Load a picture below everything else, unless it is in the project or not on the disk."""
+    if not Path(path).is_file() or any(
+        Path(known.source()) == Path(path) for known in project.mapLayers().values()
+    ):
+        return
+    layer = QgsRasterLayer(path, Path(path).stem, "gdal")
+    if layer.isValid():
+        adopt(layer, project)
+        project.addMapLayer(layer, False)
+        project.layerTreeRoot().addLayer(layer)
 
 
 def _same_source(project: QgsProject, layer: QgsMapLayer) -> QgsMapLayer | None:

@@ -31,7 +31,7 @@ _AROUND_PX = 5.0
 _DARKER = 40.0
 """Grey levels darker than what lies around that count as a certain sign in the picture."""
 
-_SIGN = 0.8
+_SIGN = 0.6
 """A dark line in the picture never counts as much as a crack that the network found: it may be ink."""
 
 _MARGIN, _LEAST_MARGIN_PX = 0.15, 64

@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from qgis.core import QgsProject
@@ -41,7 +42,9 @@ class Bench:
 
 @pytest.fixture
 def book(tmp_path):
-    return shutil.copy(os.environ["CRAQUELURE_BOOK"], tmp_path / "book.gpkg")
+    source = Path(os.environ["CRAQUELURE_BOOK"])
+    shutil.copy(source.with_name("beam.tif"), tmp_path)
+    return shutil.copy(source, tmp_path / "book.gpkg")
 
 
 @pytest.fixture
@@ -158,6 +161,9 @@ def test_the_map_shows_the_feature_and_what_is_around_it(page, qgis_iface):
     # at least 256 px of the orthophoto, 1 mm each
     assert min(shown.width(), shown.height()) >= 0.255
     assert page._band is not None
+    # the orthophoto lies beneath
+    tree = QgsProject.instance().layerTreeRoot().findLayers()
+    assert tree[-1].name() == "beam"
     page.hide()
     assert page._band is None
 
