@@ -50,7 +50,7 @@ def test_somebody_checks_a_survey(profile, checked_book, tmp_path):
     assert notes["again"] == "done", notes["again_message"]
     assert notes["kept"] == notes["traced"]
     drawn = geopandas.read_file(book, layer="crack_line").query("status == 'drawn'").geometry.iloc[0]
-    # How well the engine traces is its own tests' business; here it is that the clicks arrive where they were.
+    # How well the engine traces is its own tests' business; here the clicks arrive where they were made.
     assert max(drawn.distance(shapely.Point(click)) for click in clicks) < 0.001
     # Figures of this run, for the record; what they must reach stands in docs/performance.md.
     print({name: notes[name] for name in notes if name.endswith("_s")})
