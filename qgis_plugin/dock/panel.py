@@ -21,6 +21,7 @@ from qgis.PyQt.QtWidgets import (
 from ..results.book import BookFault, SurveyRow, is_writable, surveys
 from ..results.local_crs import is_local, use_stand_in
 from ..translation import tr
+from .comparison import ComparisonPage
 from .edits import EditWatch
 from .elements import ElementsPage
 from .review import ReviewPage
@@ -66,6 +67,7 @@ class Panel(QgsDockWidget):
         self.surveys = SurveysPage(self)
         self.elements = ElementsPage(self)
         self.review = ReviewPage(self)
+        self.comparison = ComparisonPage(self)
         self.thresholds = ThresholdsPage(self)
         self.tabs = QTabWidget()
         self.tabs.setObjectName("craquelureTabs")
@@ -73,6 +75,7 @@ class Panel(QgsDockWidget):
             (self.surveys, tr("Surveys")),
             (self.elements, tr("Elements")),
             (self.review, tr("Review")),
+            (self.comparison, tr("Changes")),
             (self.thresholds, tr("Thresholds")),
         ):
             self.tabs.addTab(page, title)
@@ -157,7 +160,7 @@ class Panel(QgsDockWidget):
             text = tr("This book is read-only: look at it, or copy it to a place where you may write.")
         self._state.setText(text)
         self._state.setVisible(bool(text))
-        for page in (self.surveys, self.elements, self.review, self.thresholds):
+        for page in (self.surveys, self.elements, self.review, self.comparison, self.thresholds):
             page.refresh()
 
     def listed_surveys(self) -> list[SurveyRow]:
@@ -189,4 +192,5 @@ class Panel(QgsDockWidget):
         self.surveys.stop()
         self.elements.stop()
         self.review.stop()
+        self.comparison.stop()
         self.thresholds.stop()

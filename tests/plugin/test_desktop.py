@@ -101,6 +101,14 @@ def test_somebody_compares_two_surveys(profile, two_surveys, tmp_path):
     assert min(notes["legend"]) > 4
     assert notes["temporal"] == [True, True]
     assert notes["verdicts"] == ["worse", "worse"]
+    assert "Trustworthy" in notes["words"]
+    assert notes["tree"][-2:] == ["Later picture", "Earlier picture"]
+    x, y = two_dates.Camera().to_a(550, 400)
+    true = (two_dates.ORIGIN[0] + x * two_dates.GSD_M, two_dates.ORIGIN[1] - y * two_dates.GSD_M)
+    assert notes["placed"] == pytest.approx(true, abs=0.3 * two_dates.GSD_M)
+    assert notes["turned"] == [False]
+    assert notes["flickers"]
+    assert not notes["flickers_unseen"]
     during, later = notes["in_period"]
     assert during > 0
     assert not later

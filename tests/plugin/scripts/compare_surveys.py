@@ -1,5 +1,6 @@
 """Compare two surveys: open the dialog from the panel, run it, look at layers, table and period."""
 
+from osgeo import gdal
 from qgis.core import QgsDateTimeRange, QgsFeatureRequest, QgsVectorLayerTemporalContext
 from qgis.PyQt.QtCore import QDate, QDateTime, QTime
 from qgis.PyQt.QtWidgets import QApplication, QPushButton
@@ -48,6 +49,26 @@ def steps(desk):
     yield desk.idle
     desk.shoot("3-changes")
 
+    page = panel.comparison
+    panel.tabs.setCurrentWidget(page)
+    desk.notes["words"] = page.words.text()
+    desk.click("craquelurePairShow")
+    yield desk.idle
+    tree = desk.project.layerTreeRoot().findLayers()
+    desk.notes["tree"] = [node.name() for node in tree]
+    later = desk.project.mapLayer(page._later[0])
+    desk.notes["placed"] = placed(later)
+    desk.click("craquelurePairTurn")
+    desk.notes["turned"] = [
+        desk.project.layerTreeRoot().findLayer(i).itemVisibilityChecked() for i in page._later
+    ]
+    yield desk.idle
+    desk.shoot("4-agreement")
+    desk.click("craquelureFlicker")
+    desk.notes["flickers"] = page._timer.isActive()
+    panel.tabs.setCurrentWidget(elements)
+    desk.notes["flickers_unseen"] = page._timer.isActive()
+
     # the Temporal Controller: in the period between the surveys changes are shown, after it they are not
     shown = []
     for year in (2027, 2030):
@@ -57,6 +78,12 @@ def steps(desk):
             line.temporalProperties().isVisibleInTemporalRange(context) and _in_period(line, context)
         )
     desk.notes["in_period"] = shown
+
+
+def placed(layer):
+    """Return where the middle of the later picture lies on the map."""
+    c, a, b, f, d, e = gdal.Open(layer.source()).GetGeoTransform()
+    return [a * 550 + b * 400 + c, d * 550 + e * 400 + f]
 
 
 def _changes(desk):
