@@ -156,13 +156,21 @@ def _continuation(lines: Lines, radius: int) -> tuple[NDArray[np.int64], NDArray
     counts = lines.counts + 2 * radius
     line = np.repeat(np.arange(counts.size), counts)
     place = np.arange(line.size) - np.repeat(np.cumsum(counts) - counts, counts) - radius
-    steps = np.maximum(lines.counts - 1, 1)[line]
-    folded = np.mod(place, 2 * steps)
-    turned = folded > steps
-    folded = np.where(turned, 2 * steps - folded, folded)
-    closed = lines.closed[line]
-    folded = np.where(closed, np.mod(place, steps), folded)
-    return lines.starts[:-1][line] + folded, np.where(turned & ~closed, -1.0, 1.0)
+    steps = np.maximum(lines.counts - 1, 1)
+    beyond = np.flatnonzero((place < 0) | (place > np.repeat(steps, counts)))
+    outside, length, closed = place[beyond], steps[line[beyond]], lines.closed[line[beyond]]
+    # Divisions are slow: only lines shorter than the reach need them.
+    folded = np.where(outside < 0, -outside, 2 * length - outside)
+    short = np.flatnonzero((folded < 0) | (folded > length))
+    turned = (folded > 0) & (folded < length)
+    again = np.mod(outside[short], 2 * length[short])
+    turned[short] = again > length[short]
+    folded[short] = np.where(turned[short], 2 * length[short] - again, again)
+    folded[closed] = np.mod(outside[closed], length[closed])
+    place[beyond] = folded
+    sign = np.ones(place.size)
+    sign[beyond[turned & ~closed]] = -1.0
+    return np.repeat(lines.starts[:-1], counts) + place, sign
 
 
 def _filtered(values: NDArray[np.float64], half_kernel: NDArray[np.float64]) -> NDArray[np.float64]:
