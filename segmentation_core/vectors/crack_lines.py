@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,17 @@ import shapely
 from numpy.typing import NDArray
 
 from segmentation_core.raster.grid import Grid
-from segmentation_core.vectors.centrelines import Lines, densified, segment_sums, smoothed
+from segmentation_core.vectors.centrelines import Lines, densified, joined, segment_sums, smoothed
 from segmentation_core.vectors.centring import Middles, centred
-from segmentation_core.vectors.graph import Network, crack_network
+from segmentation_core.vectors.graph import Network, Nodes, crack_network
 from segmentation_core.vectors.junctions import relocated, straightened
 from segmentation_core.vectors.settings import VectorSettings
 from segmentation_core.vectors.tips import extended, trimmed
 
 __all__ = ["CrackLines", "CrackNodes", "crack_lines"]
+
+_BLOCK_VERTICES = 20_000
+"""Lines are finished in blocks whose arrays fit into a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +95,16 @@ def crack_lines(pixels: NDArray[Any], grid: Grid, settings: VectorSettings) -> C
     # One entry more than nodes: the -1 of rings, which have no ends, finds it.
     is_tip = np.append(network.degrees == 1, False)[network.ends]
     cut = is_tip & np.append(network.nodes.cut, False)[network.ends]
-    half_widths = np.concatenate([np.sqrt(pixels["squared_half_width"]), network.nodes.half_widths])
-    areas = np.concatenate([pixels["area_px"], network.nodes.areas_px])
     junction = np.append(network.degrees >= 3, False)[network.ends]
     network = replace(network, nodes=relocated(network.nodes, raw, network.ends, junction))
-    raw = _at_junctions(centred(raw, _middles(pixels, network, place), junction), network, junction)
-    kept, tips = trimmed(raw, half_widths[place], areas[place].astype(float), is_tip & ~cut, cut)
     patch = np.append(_patches(network, pixels), 0)[network.ends]
-    lines = extended(smoothed(densified(kept), settings.smoothing_sigma_px), tips, patch)
+    ends = _Ends(network.ends, is_tip & ~cut, cut, junction, patch)
+    lines = joined(
+        [
+            _finished(raw.part(lines), place[vertices], ends.part(lines), network.nodes, pixels, settings)
+            for lines, vertices in raw.blocks(_BLOCK_VERTICES)
+        ]
+    )
     # Ends on the raster's border come out of a division: the last bit must not put them beyond it.
     lines = replace(lines, cols=lines.cols.clip(0, grid.width), rows=lines.rows.clip(0, grid.height))
     firsts = _first_pixels(network, pixels)
@@ -117,6 +122,40 @@ def crack_lines(pixels: NDArray[Any], grid: Grid, settings: VectorSettings) -> C
         node_ids[order],
         _nodes(network, lines, node_ids, component, grid),
     )
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """Both ends of each line; arrays have shape (L, 2)."""
+
+    nodes: NDArray[np.int64]
+    natural: NDArray[np.bool_]
+    cut: NDArray[np.bool_]
+    junction: NDArray[np.bool_]
+    patches: NDArray[np.int64]
+
+    def part(self, lines: slice) -> _Ends:
+        return _Ends(**{field.name: getattr(self, field.name)[lines] for field in fields(self)})
+
+
+def _finished(
+    raw: Lines,
+    place: NDArray[np.int64],
+    ends: _Ends,
+    nodes: Nodes,
+    pixels: NDArray[Any],
+    settings: VectorSettings,
+) -> Lines:
+    """Return smooth lines for those through pixels; no line depends on another one."""
+    at_node = place >= pixels.size
+    pixel = np.where(at_node, 0, place)
+    node = np.where(at_node, place - pixels.size, 0)
+    here = pixels[pixel]
+    half_widths = np.where(at_node, nodes.half_widths[node], np.sqrt(here["squared_half_width"]))
+    areas = np.where(at_node, nodes.areas_px[node], here["area_px"]).astype(float)
+    raw = _at_junctions(centred(raw, _middles(here, at_node), ends.junction), nodes, ends)
+    kept, tips = trimmed(raw, half_widths, areas, ends.natural, ends.cut)
+    return extended(smoothed(densified(kept), settings.smoothing_sigma_px), tips, ends.patches)
 
 
 def _through_pixels(
@@ -141,28 +180,25 @@ def _through_pixels(
     return place, Lines(cols[place], rows[place], np.concatenate([[0], np.cumsum(counts)]), closed)
 
 
-def _at_junctions(lines: Lines, network: Network, junction: NDArray[np.bool_]) -> Lines:
+def _at_junctions(lines: Lines, nodes: Nodes, ends: _Ends) -> Lines:
     """Let lines end at the nodes, and run straight inside junctions."""
-    ends = np.column_stack([lines.starts[:-1], lines.starts[1:] - 1])[junction]
-    node = network.ends[junction]
+    vertex = np.column_stack([lines.starts[:-1], lines.starts[1:] - 1])[ends.junction]
+    node = ends.nodes[ends.junction]
     cols, rows = lines.cols.copy(), lines.rows.copy()
-    cols[ends], rows[ends] = network.nodes.cols[node], network.nodes.rows[node]
-    half_widths = np.append(network.nodes.half_widths, 0.0)[network.ends]
+    cols[vertex], rows[vertex] = nodes.cols[node], nodes.rows[node]
+    half_widths = np.append(nodes.half_widths, 0.0)[ends.nodes]
     placed = Lines(cols, rows, lines.starts, lines.closed)
-    return Lines(*straightened(placed, half_widths, junction), lines.starts, lines.closed)
+    return Lines(*straightened(placed, half_widths, ends.junction), lines.starts, lines.closed)
 
 
-def _middles(pixels: NDArray[Any], network: Network, place: NDArray[np.int64]) -> Middles:
+def _middles(here: NDArray[Any], at_node: NDArray[np.bool_]) -> Middles:
     """Return what the crack's pixels say about its middle at each vertex; nothing at nodes."""
-    none = np.zeros(network.nodes.rows.size)
-    weights = np.where(pixels["sum"] > 0, pixels["sum"], pixels["area_px"])
-    moment = pixels["moment"]
-    widths = 2 * np.sqrt(pixels["squared_half_width"]) - 1
-    weights, cols, rows, widths = (
-        np.concatenate([column.astype(float), none])[place]
-        for column in (weights, moment[:, 1], moment[:, 0], widths)
+    weights = np.where(here["sum"] > 0, here["sum"], here["area_px"])
+    widths = 2 * np.sqrt(here["squared_half_width"]) - 1
+    moment = here["moment"]
+    return Middles(
+        *(np.where(at_node, 0.0, column) for column in (weights, moment[:, 1], moment[:, 0], widths))
     )
-    return Middles(weights, cols, rows, widths)
 
 
 def _patches(network: Network, pixels: NDArray[Any]) -> NDArray[np.int64]:

@@ -29,7 +29,7 @@ _CLOSE_PX, _MANY = 8, 1 / 400
 
 
 class Ownership(NamedTuple):
-    """Flat indices of mask pixels and, for each, of the skeleton pixel it belongs to, and the step from there."""
+    """Flat indices of mask pixels, of the skeleton pixel that each belongs to, and the steps from there."""
 
     pixels: NDArray[np.intp]
     owners: NDArray[np.intp]
@@ -150,6 +150,8 @@ def nearest_skeleton_pixels(
         left, at = left[open_ones], at[open_ones]
         if not left.size or _too_many(left.size, mask.size, distance):
             break
+    else:
+        left = left[:0]  # The whole disc was looked through.
     if left.size and lines.any():
         exact = np.rint(distance_transform_edt(~lines).ravel()[pixels[left]] ** 2).astype(np.int64)
         for number, row, col, chosen in _groups(left, exact, reach_px):

@@ -65,5 +65,6 @@ def cycles(following: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
 def _steps(following: NDArray[np.int64]) -> csr_array:
     count = following.size
     return csr_array(
-        (np.ones(count), following.astype(np.int32), np.arange(count + 1, dtype=np.int32)), shape=(count, count)
+        (np.ones(count), following.astype(np.int32), np.arange(count + 1, dtype=np.int32)),
+        shape=(count, count),
     )
