@@ -88,7 +88,7 @@ def _following(
 ) -> NDArray[np.int64]:
     """Return the next corner of the outline; corners are sorted by piece, row, column, left before right."""
     here = np.arange(piece.size)
-    by_col = lexical_order(piece, col, row, down)
+    by_col = lexical_order(piece, col, row, down.astype(np.int64))
     vertical = np.empty_like(here)
     vertical[by_col] = by_col[here ^ 1]
     following: NDArray[np.int64] = np.where(along_row, here ^ 1, vertical)
