@@ -10,12 +10,14 @@ import shapely
 from numpy.typing import NDArray
 
 from segmentation_core.raster.grid import Grid
+from segmentation_core.raster.probability import PROBABILITY_SCALE
 from segmentation_core.vectors.centrelines import Lines, densified, joined, segment_sums, smoothed
 from segmentation_core.vectors.centring import Middles, centred
 from segmentation_core.vectors.graph import Network, Nodes, crack_network
-from segmentation_core.vectors.junctions import relocated, straightened
+from segmentation_core.vectors.junctions import approach_px, relocated, straightened
 from segmentation_core.vectors.settings import VectorSettings
 from segmentation_core.vectors.tips import extended, trimmed
+from segmentation_core.vectors.widths import Beside, Profiles, line_profiles
 
 __all__ = ["CrackLines", "CrackNodes", "crack_lines"]
 
@@ -60,6 +62,8 @@ class CrackLines:
     areas_px, sums : ndarray of float64
         Crack pixels that belong to each line, its part of its nodes included, and their quantised
         probabilities.
+    profiles : Profiles
+        Widths along the lines.
     components : ndarray of int64
         See `CrackNodes`.
     node_ids : ndarray of int64, shape (L, 2)
@@ -70,6 +74,7 @@ class CrackLines:
     lengths_m: NDArray[np.float64]
     areas_px: NDArray[np.float64]
     sums: NDArray[np.float64]
+    profiles: Profiles
     components: NDArray[np.int64]
     node_ids: NDArray[np.int64]
     nodes: CrackNodes
@@ -99,25 +104,33 @@ def crack_lines(pixels: NDArray[Any], grid: Grid, settings: VectorSettings) -> C
     network = replace(network, nodes=relocated(network.nodes, raw, network.ends, junction))
     patch = np.append(_patches(network, pixels), 0)[network.ends]
     ends = _Ends(network.ends, is_tip & ~cut, cut, junction, patch)
-    lines = joined(
-        [
-            _finished(raw.part(lines), place[vertices], ends.part(lines), network.nodes, pixels, settings)
-            for lines, vertices in raw.blocks(_BLOCK_VERTICES)
-        ]
+    firsts = _first_pixels(network, pixels)
+    component = pixels["unit"][np.searchsorted(pixels["flat"], firsts)]
+    order = np.argsort(component, kind="stable")
+    finished = [
+        _finished(
+            raw.part(lines), _Seen(place[vertices], pixels, network.nodes), ends.part(lines), grid, settings
+        )
+        for lines, vertices in raw.blocks(_BLOCK_VERTICES)
+    ]
+    lines = joined([part for part, _ in finished])
+    profiles = Profiles(
+        *(
+            np.concatenate([getattr(part, field.name) for _, part in finished])[order]
+            for field in fields(Profiles)
+        )
     )
     # Ends on the raster's border come out of a division: the last bit must not put them beyond it.
     lines = replace(lines, cols=lines.cols.clip(0, grid.width), rows=lines.rows.clip(0, grid.height))
-    firsts = _first_pixels(network, pixels)
-    component = pixels["unit"][np.searchsorted(pixels["flat"], firsts)]
     node_ids = np.append(network.nodes.firsts, 0)[network.ends]
     node_ids[raw.closed] = firsts[raw.closed, None]
     areas, sums = _with_nodes(network)
-    order = np.argsort(component, kind="stable")
     return CrackLines(
         _linestrings(lines, grid)[order],
         _lengths_m(lines, grid)[order],
         areas[order],
         sums[order],
+        profiles,
         component[order],
         node_ids[order],
         _nodes(network, lines, node_ids, component, grid),
@@ -138,24 +151,42 @@ class _Ends:
         return _Ends(**{field.name: getattr(self, field.name)[lines] for field in fields(self)})
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What is at each vertex: a number of a pixel, or the number of pixels + that of a node."""
+
+    place: NDArray[np.int64]
+    pixels: NDArray[Any]
+    nodes: Nodes
+
+    @property
+    def at_node(self) -> NDArray[np.bool_]:
+        return self.place >= self.pixels.size
+
+    def pixel(self) -> NDArray[Any]:
+        """Return the skeleton pixels; any one at nodes."""
+        return self.pixels[np.where(self.at_node, 0, self.place)]
+
+    def of_nodes(self, values: NDArray[Any], elsewhere: NDArray[Any]) -> NDArray[Any]:
+        node = np.where(self.at_node, self.place - self.pixels.size, 0)
+        return np.where(self.at_node, values[node], elsewhere)
+
+
 def _finished(
-    raw: Lines,
-    place: NDArray[np.int64],
-    ends: _Ends,
-    nodes: Nodes,
-    pixels: NDArray[Any],
-    settings: VectorSettings,
-) -> Lines:
-    """Return smooth lines for those through pixels; no line depends on another one."""
-    at_node = place >= pixels.size
-    pixel = np.where(at_node, 0, place)
-    node = np.where(at_node, place - pixels.size, 0)
-    here = pixels[pixel]
-    half_widths = np.where(at_node, nodes.half_widths[node], np.sqrt(here["squared_half_width"]))
-    areas = np.where(at_node, nodes.areas_px[node], here["area_px"]).astype(float)
-    raw = _at_junctions(centred(raw, _middles(here, at_node), ends.junction), nodes, ends)
-    kept, tips = trimmed(raw, half_widths, areas, ends.natural, ends.cut)
-    return extended(smoothed(densified(kept), settings.smoothing_sigma_px), tips, ends.patches)
+    raw: Lines, seen: _Seen, ends: _Ends, grid: Grid, settings: VectorSettings
+) -> tuple[Lines, Profiles]:
+    """Return smooth lines for those through pixels, and their widths; no line depends on another one."""
+    pixel, nodes = seen.pixel(), seen.nodes
+    half_widths = seen.of_nodes(nodes.half_widths, np.sqrt(pixel["squared_half_width"]))
+    areas = seen.of_nodes(nodes.areas_px, pixel["area_px"])
+    middle = centred(raw, _middles(pixel, seen.at_node), ends.junction)
+    margins = approach_px(half_widths[np.column_stack([raw.starts[:-1], raw.starts[1:] - 1])])
+    margins[~(ends.junction | ends.natural)] = 1
+    beside = Beside(areas, pixel["spread"], seen.at_node)
+    profiles = line_profiles(middle, beside, margins, grid, PROBABILITY_SCALE)
+    middle = _at_junctions(middle, nodes, ends)
+    kept, tips = trimmed(middle, half_widths, areas.astype(float), ends.natural, ends.cut)
+    return extended(smoothed(densified(kept), settings.smoothing_sigma_px), tips, ends.patches), profiles
 
 
 def _through_pixels(
@@ -282,4 +313,6 @@ def _lengths_m(lines: Lines, grid: Grid) -> NDArray[np.float64]:
 def _no_lines() -> CrackLines:
     none, numbers = np.zeros(0, object), np.zeros(0, np.int64)
     nodes = CrackNodes(none, numbers, numbers, none, numbers)
-    return CrackLines(none, np.zeros(0), np.zeros(0), np.zeros(0), numbers, np.zeros((0, 2), np.int64), nodes)
+    zeros = np.zeros(0)
+    profiles = Profiles(zeros, zeros, zeros)
+    return CrackLines(none, zeros, zeros, zeros, profiles, numbers, np.zeros((0, 2), np.int64), nodes)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import binary_dilation, distance_transform_edt
 
 from segmentation_core.raster.grid import Window
 from segmentation_core.vectors.nearest import (
@@ -39,6 +39,7 @@ FIRST_HALO_PX = 64
 
 _COLLAR = 1.5
 """A mask pixel belongs to its nearest skeleton pixel if within this many half widths of it, + 1 px."""
+_TAIL_PX = 2
 _WIDE_MARGIN_PX = 8
 _SUSPECT_DEPTH_PX = 36
 _SUSPECT_BLOCK_PX = 12
@@ -77,6 +78,8 @@ class Skeleton:
         Crack pixels that belong to this skeleton pixel.
     sums : ndarray of int64
         Sum of their quantised probabilities; 0 for class rasters.
+    spreads : ndarray of int64
+        The same with the pixels up to 2 px beside the crack, where its probability falls off.
     moments : ndarray of int64, shape (N, 2)
         Sum of their steps (row, col) from the skeleton pixel, times their probabilities if there are any.
     patches : ndarray of int64
@@ -92,6 +95,7 @@ class Skeleton:
     squared_half_widths: NDArray[np.int64]
     areas_px: NDArray[np.int64]
     sums: NDArray[np.int64]
+    spreads: NDArray[np.int64]
     moments: NDArray[np.int64]
     patches: NDArray[np.int64]
     cut: NDArray[np.bool_]
@@ -165,16 +169,20 @@ class _Attempt:
         place[chosen] = np.arange(chosen.size)
         of_pixel = place[owner.owners]
 
-        def total(values: NDArray[Any] | None) -> NDArray[np.int64]:
-            return np.bincount(of_pixel, values, minlength=chosen.size + 1)[:-1].astype(np.int64)
+        def total(at: NDArray[np.int32], values: NDArray[Any] | None = None) -> NDArray[np.int64]:
+            return np.bincount(at, values, minlength=chosen.size + 1)[:-1].astype(np.int64)
 
-        areas = total(None)
-        sums, weights = np.zeros_like(areas), None
+        areas = total(of_pixel)
+        sums, spreads, weights = np.zeros_like(areas), np.zeros_like(areas), None
         if around.weights is not None:
             weights = around.weights.ravel()[owner.pixels].astype(np.int64)
-            sums = total(weights)
+            sums = total(of_pixel, weights)
+            wider = binary_dilation(self._mask, np.ones((3, 3), bool), iterations=_TAIL_PX) & around.valid
+            tails = nearest_skeleton_pixels(wider, own, half_widths, self._collar, _COLLAR)
+            spreads = total(place[tails.owners], around.weights.ravel()[tails.pixels])
         moments = [
-            total(step if weights is None else step * weights) for step in (owner.row_steps, owner.col_steps)
+            total(of_pixel, step if weights is None else step * weights)
+            for step in (owner.row_steps, owner.col_steps)
         ]
         rows, cols = np.divmod(chosen, own.shape[1])
         beyond = self._lines & ~around.valid
@@ -188,6 +196,7 @@ class _Attempt:
             half_widths.ravel()[chosen],
             areas,
             sums,
+            spreads,
             np.column_stack(moments),
             patches(around.crack, own, chosen),
             beside(beyond, chosen),
