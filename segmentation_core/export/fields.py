@@ -157,6 +157,14 @@ EXPORT_LAYERS: tuple[ExportLayer, ...] = (
             ExportField("len_mm", "len_m", "real", "mm", "Length of the centreline", "中心线长度", 1e3),
             ExportField("width_mm", "wid_m", "real", "mm", "Mean width", "平均宽度", 1e3),
             ExportField(
+                "wid50_mm", "wid50_m", "real", "mm", "Median width along the line", "沿线宽度中位数", 1e3
+            ),
+            ExportField("wid95_mm", "wid95_m", "real", "mm", "Width P95 along the line", "沿线宽度 P95", 1e3),
+            ExportField(
+                *("widp_mm", "widp_m", "real", "mm", "Mean width, pixels counted by their probability"),
+                *("按概率加权的平均宽度", 1e3),
+            ),
+            ExportField(
                 "at_limit",
                 "at_limit",
                 "integer",

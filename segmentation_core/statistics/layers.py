@@ -65,11 +65,15 @@ class Selection:
     moved: Moved | None = None
 
     def stream(self, table: str, *columns: str) -> Iterator[FeatureChunk]:
-        """Yield the chunks of a layer as they are; none where an earlier version left the layer out."""
-        present = "SELECT 1 FROM sqlite_master WHERE name = ?"
-        if self.connection.execute(present, (table,)).fetchone() is None:
+        """Yield the chunks of a layer as they are.
+
+        Where an earlier version left the layer out there are none; a column that it left out is None.
+        """
+        present = {row[1] for row in self.connection.execute(f"PRAGMA table_info({table})")}
+        if not present:
             return iter(())
-        return stream_features(self.connection, table, columns, self.where, self.parameters)
+        wanted = [name if name in present else f"NULL AS {name}" for name in columns]
+        return stream_features(self.connection, table, wanted, self.where, self.parameters)
 
     def in_frame(self, chunk: FeatureChunk) -> FeatureChunk:
         """Return a chunk in the frame of the regions."""
@@ -79,6 +83,10 @@ class Selection:
         """Return the connected crack of each feature; column 0 is ``comp_id``."""
         numbers = chunk.column(0)
         return np.where(numbers < 0, numbers, numbers + (self.raster_key << _KEY_SHIFT))
+
+
+_WIDTHS = ("wid_m", "wid50_m", "wid95_m")
+"""Of a line: its mean width, the median and the P95 of its profiles."""
 
 
 def tally_layers(
@@ -121,13 +129,13 @@ def tally_layers(
         tally.add_areas(counted, metres_per_unit)
         _tell(placed, "crack_area", chunk, parts)
     ends = LineEnds(regions)
-    for found in selection.stream("crack_line", "comp_id", "wid_m", "node_a", "node_b"):
+    for found in selection.stream("crack_line", "comp_id", "node_a", "node_b", *_WIDTHS):
         chunk = selection.in_frame(found)
         parts = regions.lengths_of(chunk.geometries)
         tally.add_lines(parts, selection.cracks(chunk), metres_per_unit)
         tally.add_courses(chunk.geometries, parts, regions, metres_per_unit, selection.gsd_mm)
-        tally.add_widths(parts, [row[1] for row in chunk.rows], metres_per_unit)
-        ends.add(chunk, 2, 3)
+        tally.add_widths(parts, [row[3:] for row in chunk.rows], metres_per_unit)
+        ends.add(chunk, 1, 2)
         _tell(placed, "crack_line", chunk, parts)
     for found in selection.stream("crack_node", "node_id", "kind"):
         chunk = selection.in_frame(found)

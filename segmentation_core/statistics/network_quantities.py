@@ -59,14 +59,12 @@ SIZES: tuple[Quantity, ...] = (
     ),
     Quantity(
         "width_p50_mm", "mm", "Median crack width", "裂纹宽度中位数",
-        "Half of the crack length is in branches that are narrower on average",
-        "一半裂纹长度所在的分支平均宽度小于此值",
+        "Half of the crack length is narrower", "一半裂纹长度的宽度小于此值",
         total="quantile", population="width_mm", quantile=0.5, counted_in="lines",
     ),
     Quantity(
         "width_p95_mm", "mm", "Wide cracks (P95)", "裂纹宽度 P95",
-        "95 % of the crack length is in branches that are narrower on average",
-        "95 % 裂纹长度所在的分支平均宽度小于此值",
+        "95 % of the crack length is narrower", "95 % 裂纹长度的宽度小于此值",
         total="quantile", population="width_mm", quantile=0.95, counted_in="lines",
     ),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["METHOD_VERSION", "Quantity"]
 
-METHOD_VERSION = "2"
+METHOD_VERSION = "3"
 """Version of the way the quantities are computed; stored beside every value."""
 
 

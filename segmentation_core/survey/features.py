@@ -34,7 +34,10 @@ _LINE_BUFFER_PX = 1.5
 _COPIED = {
     "loss_polygon": ("class_cd", "area_m2", "conf"),
     "crack_area": ("class_cd", "area_m2", "conf", "comp_id"),
-    "crack_line": ("class_cd", "len_m", "wid_m", "conf", "comp_id", "node_a", "node_b", "at_limit"),
+    "crack_line": (
+        *("class_cd", "len_m", "wid_m", "wid50_m", "wid95_m", "widp_m", "conf"),
+        *("comp_id", "node_a", "node_b", "at_limit"),
+    ),
     "crack_node": ("class_cd", "node_id", "kind", "degree", "comp_id", "conf"),
     "island": ("class_cd", "area_m2"),
 }

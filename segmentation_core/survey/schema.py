@@ -20,8 +20,8 @@ __all__ = [
     "Table",
 ]
 
-SCHEMA_VERSION = 2
-"""Raised with every change that an older program would not understand. 2: changes between surveys."""
+SCHEMA_VERSION = 3
+"""Raised with every change to tables and columns. 2: changes between surveys. 3: widths along crack lines."""
 
 VERSION_KEY = "schema_version"
 """Where a book's version stands in ``book_info``."""
@@ -77,6 +77,9 @@ DEFECT_LAYERS: tuple[Layer, ...] = (
             *_CLASS,
             "len_m REAL",
             "wid_m REAL",
+            "wid50_m REAL",
+            "wid95_m REAL",
+            "widp_m REAL",
             "comp_id INTEGER",
             "node_a INTEGER",
             "node_b INTEGER",

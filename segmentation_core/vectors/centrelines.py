@@ -9,13 +9,14 @@ round. Where lines end in nothing is the business of `tips`.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d, maximum_filter1d
 
-__all__ = ["Lines", "densified", "segment_sums", "smoothed"]
+__all__ = ["Lines", "densified", "joined", "segment_sums", "smoothed"]
 
 _LARGEST_GAP_PX = 1.5
 _STRAIGHT_FACTOR = 3.0
@@ -52,6 +53,32 @@ class Lines:
     def line_of_vertex(self) -> NDArray[np.int64]:
         """Line of each vertex."""
         return np.repeat(np.arange(self.counts.size), self.counts)
+
+    def part(self, lines: slice) -> Lines:
+        """Return consecutive lines."""
+        starts = self.starts[lines.start : lines.stop + 1]
+        vertices = slice(starts[0], starts[-1])
+        return Lines(self.cols[vertices], self.rows[vertices], starts - starts[0], self.closed[lines])
+
+    def blocks(self, vertices: int) -> Iterator[tuple[slice, slice]]:
+        """Yield consecutive lines, and their vertices, of about so many vertices."""
+        first = 0
+        while first < self.closed.size:
+            stop = int(np.searchsorted(self.starts, self.starts[first] + vertices, side="right")) - 1
+            stop = min(max(stop, first + 1), self.closed.size)
+            yield slice(first, stop), slice(int(self.starts[first]), int(self.starts[stop]))
+            first = stop
+
+
+def joined(parts: Sequence[Lines]) -> Lines:
+    """Return the lines of all parts, one after another."""
+    counts = np.concatenate([part.counts for part in parts])
+    return Lines(
+        np.concatenate([part.cols for part in parts]),
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([[0], np.cumsum(counts)]),
+        np.concatenate([part.closed for part in parts]),
+    )
 
 
 def densified(lines: Lines) -> Lines:
@@ -156,13 +183,21 @@ def _continuation(lines: Lines, radius: int) -> tuple[NDArray[np.int64], NDArray
     counts = lines.counts + 2 * radius
     line = np.repeat(np.arange(counts.size), counts)
     place = np.arange(line.size) - np.repeat(np.cumsum(counts) - counts, counts) - radius
-    steps = np.maximum(lines.counts - 1, 1)[line]
-    folded = np.mod(place, 2 * steps)
-    turned = folded > steps
-    folded = np.where(turned, 2 * steps - folded, folded)
-    closed = lines.closed[line]
-    folded = np.where(closed, np.mod(place, steps), folded)
-    return lines.starts[:-1][line] + folded, np.where(turned & ~closed, -1.0, 1.0)
+    steps = np.maximum(lines.counts - 1, 1)
+    beyond = np.flatnonzero((place < 0) | (place > np.repeat(steps, counts)))
+    outside, length, closed = place[beyond], steps[line[beyond]], lines.closed[line[beyond]]
+    # Divisions are slow: only lines shorter than the reach need them.
+    folded = np.where(outside < 0, -outside, 2 * length - outside)
+    short = np.flatnonzero((folded < 0) | (folded > length))
+    turned = (folded > 0) & (folded < length)
+    again = np.mod(outside[short], 2 * length[short])
+    turned[short] = again > length[short]
+    folded[short] = np.where(turned[short], 2 * length[short] - again, again)
+    folded[closed] = np.mod(outside[closed], length[closed])
+    place[beyond] = folded
+    sign = np.ones(place.size)
+    sign[beyond[turned & ~closed]] = -1.0
+    return np.repeat(lines.starts[:-1], counts) + place, sign
 
 
 def _filtered(values: NDArray[np.float64], half_kernel: NDArray[np.float64]) -> NDArray[np.float64]:

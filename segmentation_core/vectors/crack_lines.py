@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,19 @@ import shapely
 from numpy.typing import NDArray
 
 from segmentation_core.raster.grid import Grid
-from segmentation_core.vectors.centrelines import Lines, densified, segment_sums, smoothed
+from segmentation_core.raster.probability import PROBABILITY_SCALE
+from segmentation_core.vectors.centrelines import Lines, densified, joined, segment_sums, smoothed
 from segmentation_core.vectors.centring import Middles, centred
-from segmentation_core.vectors.graph import Network, crack_network
-from segmentation_core.vectors.junctions import relocated, straightened
+from segmentation_core.vectors.graph import Network, Nodes, crack_network
+from segmentation_core.vectors.junctions import approach_px, relocated, straightened
 from segmentation_core.vectors.settings import VectorSettings
 from segmentation_core.vectors.tips import extended, trimmed
+from segmentation_core.vectors.widths import Beside, Profiles, line_profiles
 
 __all__ = ["CrackLines", "CrackNodes", "crack_lines"]
+
+_BLOCK_VERTICES = 20_000
+"""Lines are finished in blocks whose arrays fit into a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ class CrackLines:
     areas_px, sums : ndarray of float64
         Crack pixels that belong to each line, its part of its nodes included, and their quantised
         probabilities.
+    profiles : Profiles
+        Widths along the lines.
     components : ndarray of int64
         See `CrackNodes`.
     node_ids : ndarray of int64, shape (L, 2)
@@ -67,6 +74,7 @@ class CrackLines:
     lengths_m: NDArray[np.float64]
     areas_px: NDArray[np.float64]
     sums: NDArray[np.float64]
+    profiles: Profiles
     components: NDArray[np.int64]
     node_ids: NDArray[np.int64]
     nodes: CrackNodes
@@ -92,31 +100,93 @@ def crack_lines(pixels: NDArray[Any], grid: Grid, settings: VectorSettings) -> C
     # One entry more than nodes: the -1 of rings, which have no ends, finds it.
     is_tip = np.append(network.degrees == 1, False)[network.ends]
     cut = is_tip & np.append(network.nodes.cut, False)[network.ends]
-    half_widths = np.concatenate([np.sqrt(pixels["squared_half_width"]), network.nodes.half_widths])
-    areas = np.concatenate([pixels["area_px"], network.nodes.areas_px])
     junction = np.append(network.degrees >= 3, False)[network.ends]
     network = replace(network, nodes=relocated(network.nodes, raw, network.ends, junction))
-    raw = _at_junctions(centred(raw, _middles(pixels, network, place), junction), network, junction)
-    kept, tips = trimmed(raw, half_widths[place], areas[place].astype(float), is_tip & ~cut, cut)
     patch = np.append(_patches(network, pixels), 0)[network.ends]
-    lines = extended(smoothed(densified(kept), settings.smoothing_sigma_px), tips, patch)
-    # Ends on the raster's border come out of a division: the last bit must not put them beyond it.
-    lines = replace(lines, cols=lines.cols.clip(0, grid.width), rows=lines.rows.clip(0, grid.height))
+    ends = _Ends(network.ends, is_tip & ~cut, cut, junction, patch)
     firsts = _first_pixels(network, pixels)
     component = pixels["unit"][np.searchsorted(pixels["flat"], firsts)]
+    order = np.argsort(component, kind="stable")
+    finished = [
+        _finished(
+            raw.part(lines), _Seen(place[vertices], pixels, network.nodes), ends.part(lines), grid, settings
+        )
+        for lines, vertices in raw.blocks(_BLOCK_VERTICES)
+    ]
+    lines = joined([part for part, _ in finished])
+    profiles = Profiles(
+        *(
+            np.concatenate([getattr(part, field.name) for _, part in finished])[order]
+            for field in fields(Profiles)
+        )
+    )
+    # Ends on the raster's border come out of a division: the last bit must not put them beyond it.
+    lines = replace(lines, cols=lines.cols.clip(0, grid.width), rows=lines.rows.clip(0, grid.height))
     node_ids = np.append(network.nodes.firsts, 0)[network.ends]
     node_ids[raw.closed] = firsts[raw.closed, None]
     areas, sums = _with_nodes(network)
-    order = np.argsort(component, kind="stable")
     return CrackLines(
         _linestrings(lines, grid)[order],
         _lengths_m(lines, grid)[order],
         areas[order],
         sums[order],
+        profiles,
         component[order],
         node_ids[order],
         _nodes(network, lines, node_ids, component, grid),
     )
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """Both ends of each line; arrays have shape (L, 2)."""
+
+    nodes: NDArray[np.int64]
+    natural: NDArray[np.bool_]
+    cut: NDArray[np.bool_]
+    junction: NDArray[np.bool_]
+    patches: NDArray[np.int64]
+
+    def part(self, lines: slice) -> _Ends:
+        return _Ends(**{field.name: getattr(self, field.name)[lines] for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is at each vertex: a number of a pixel, or the number of pixels + that of a node."""
+
+    place: NDArray[np.int64]
+    pixels: NDArray[Any]
+    nodes: Nodes
+
+    @property
+    def at_node(self) -> NDArray[np.bool_]:
+        return self.place >= self.pixels.size
+
+    def pixel(self) -> NDArray[Any]:
+        """Return the skeleton pixels; any one at nodes."""
+        return self.pixels[np.where(self.at_node, 0, self.place)]
+
+    def of_nodes(self, values: NDArray[Any], elsewhere: NDArray[Any]) -> NDArray[Any]:
+        node = np.where(self.at_node, self.place - self.pixels.size, 0)
+        return np.where(self.at_node, values[node], elsewhere)
+
+
+def _finished(
+    raw: Lines, seen: _Seen, ends: _Ends, grid: Grid, settings: VectorSettings
+) -> tuple[Lines, Profiles]:
+    """Return smooth lines for those through pixels, and their widths; no line depends on another one."""
+    pixel, nodes = seen.pixel(), seen.nodes
+    half_widths = seen.of_nodes(nodes.half_widths, np.sqrt(pixel["squared_half_width"]))
+    areas = seen.of_nodes(nodes.areas_px, pixel["area_px"])
+    middle = centred(raw, _middles(pixel, seen.at_node), ends.junction)
+    margins = approach_px(half_widths[np.column_stack([raw.starts[:-1], raw.starts[1:] - 1])])
+    margins[~(ends.junction | ends.natural)] = 1
+    beside = Beside(areas, pixel["spread"], seen.at_node)
+    profiles = line_profiles(middle, beside, margins, grid, PROBABILITY_SCALE)
+    middle = _at_junctions(middle, nodes, ends)
+    kept, tips = trimmed(middle, half_widths, areas.astype(float), ends.natural, ends.cut)
+    return extended(smoothed(densified(kept), settings.smoothing_sigma_px), tips, ends.patches), profiles
 
 
 def _through_pixels(
@@ -141,28 +211,25 @@ def _through_pixels(
     return place, Lines(cols[place], rows[place], np.concatenate([[0], np.cumsum(counts)]), closed)
 
 
-def _at_junctions(lines: Lines, network: Network, junction: NDArray[np.bool_]) -> Lines:
+def _at_junctions(lines: Lines, nodes: Nodes, ends: _Ends) -> Lines:
     """Let lines end at the nodes, and run straight inside junctions."""
-    ends = np.column_stack([lines.starts[:-1], lines.starts[1:] - 1])[junction]
-    node = network.ends[junction]
+    vertex = np.column_stack([lines.starts[:-1], lines.starts[1:] - 1])[ends.junction]
+    node = ends.nodes[ends.junction]
     cols, rows = lines.cols.copy(), lines.rows.copy()
-    cols[ends], rows[ends] = network.nodes.cols[node], network.nodes.rows[node]
-    half_widths = np.append(network.nodes.half_widths, 0.0)[network.ends]
+    cols[vertex], rows[vertex] = nodes.cols[node], nodes.rows[node]
+    half_widths = np.append(nodes.half_widths, 0.0)[ends.nodes]
     placed = Lines(cols, rows, lines.starts, lines.closed)
-    return Lines(*straightened(placed, half_widths, junction), lines.starts, lines.closed)
+    return Lines(*straightened(placed, half_widths, ends.junction), lines.starts, lines.closed)
 
 
-def _middles(pixels: NDArray[Any], network: Network, place: NDArray[np.int64]) -> Middles:
+def _middles(here: NDArray[Any], at_node: NDArray[np.bool_]) -> Middles:
     """Return what the crack's pixels say about its middle at each vertex; nothing at nodes."""
-    none = np.zeros(network.nodes.rows.size)
-    weights = np.where(pixels["sum"] > 0, pixels["sum"], pixels["area_px"])
-    moment = pixels["moment"]
-    widths = 2 * np.sqrt(pixels["squared_half_width"]) - 1
-    weights, cols, rows, widths = (
-        np.concatenate([column.astype(float), none])[place]
-        for column in (weights, moment[:, 1], moment[:, 0], widths)
+    weights = np.where(here["sum"] > 0, here["sum"], here["area_px"])
+    widths = 2 * np.sqrt(here["squared_half_width"]) - 1
+    moment = here["moment"]
+    return Middles(
+        *(np.where(at_node, 0.0, column) for column in (weights, moment[:, 1], moment[:, 0], widths))
     )
-    return Middles(weights, cols, rows, widths)
 
 
 def _patches(network: Network, pixels: NDArray[Any]) -> NDArray[np.int64]:
@@ -246,4 +313,6 @@ def _lengths_m(lines: Lines, grid: Grid) -> NDArray[np.float64]:
 def _no_lines() -> CrackLines:
     none, numbers = np.zeros(0, object), np.zeros(0, np.int64)
     nodes = CrackNodes(none, numbers, numbers, none, numbers)
-    return CrackLines(none, np.zeros(0), np.zeros(0), np.zeros(0), numbers, np.zeros((0, 2), np.int64), nodes)
+    zeros = np.zeros(0)
+    profiles = Profiles(zeros, zeros, zeros)
+    return CrackLines(none, zeros, zeros, zeros, profiles, numbers, np.zeros((0, 2), np.int64), nodes)

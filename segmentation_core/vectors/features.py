@@ -171,6 +171,7 @@ def _crack_areas(tables: Tables, place: Place) -> dict[str, NDArray[Any]]:
 
 
 def _line_layer(lines: CrackLines, place: Place) -> dict[str, NDArray[Any]]:
+    profiles = lines.profiles
     widths_m = lines.areas_px * place.grid.pixel_area_m2 / lines.lengths_m
     return {
         "geometry": lines.wkb,
@@ -178,6 +179,10 @@ def _line_layer(lines: CrackLines, place: Place) -> dict[str, NDArray[Any]]:
         "class_cd": _repeated(load_vocabulary().line_class.code, lines.wkb.size),
         "len_m": lines.lengths_m,
         "wid_m": widths_m,
+        # A line too short for a profile has its mean width.
+        "wid50_m": np.where(np.isnan(profiles.medians_m), widths_m, profiles.medians_m),
+        "wid95_m": np.where(np.isnan(profiles.wide_m), widths_m, profiles.wide_m),
+        "widp_m": profiles.by_probability_m,
         "conf": _confidence(lines.sums, lines.areas_px, place),
         "comp_id": lines.components,
         "node_a": lines.node_ids[:, 0],

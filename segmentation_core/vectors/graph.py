@@ -9,6 +9,7 @@ Everything is a function of the component alone: neither tiles nor other compone
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -121,7 +122,7 @@ def _from_pixels(graph: PixelGraph, pixels: NDArray[Any], raster_width: int) -> 
         total(pixels["area_px"]),
         total(pixels["sum"]),
     )
-    paths = np.split(graph.run_pixels, graph.run_starts[1:-1]) if graph.ends.size else []
+    paths = _cut(graph.run_pixels, graph.run_starts)
     run = np.repeat(np.arange(len(paths)), np.diff(graph.run_starts))
     areas, sums = (
         np.asarray(np.bincount(run, pixels[field][graph.run_pixels], minlength=len(paths)), np.float64)
@@ -185,7 +186,6 @@ def _joined(network: Network) -> Network:
     new_ends = [ends[b] for b in keep.tolist()]
     figures = np.column_stack([network.lengths, network.areas_px, network.sums])
     node_figures = np.column_stack([np.zeros(through.size), network.nodes.areas_px, network.nodes.sums])
-    rows = [figures[keep]]
     for chain_ends, members, passed in chains:
         parts: list[NDArray[np.int64]] = []
         for place, (branch, side) in enumerate(members):
@@ -194,10 +194,19 @@ def _joined(network: Network) -> Network:
                 parts.append(np.array([~passed[place]]))
         paths.append(np.concatenate(parts))
         new_ends.append(list(chain_ends))
-        gained = figures[[b for b, _ in members]].sum(axis=0) + node_figures[passed].sum(axis=0)
-        rows.append(gained[None])
-    lengths, areas, sums = np.concatenate(rows).T
+    gained = _sums(figures, [[b for b, _ in members] for _, members, _ in chains])
+    gained += _sums(node_figures, [passed for _, _, passed in chains])
+    lengths, areas, sums = np.concatenate([figures[keep], gained]).T
     return Network(network.nodes, np.array(new_ends, np.int64).reshape(-1, 2), paths, lengths, areas, sums)
+
+
+def _sums(figures: NDArray[np.float64], groups: list[list[int]]) -> NDArray[np.float64]:
+    """Return the sums of the rows of each group."""
+    rows = np.fromiter(chain.from_iterable(groups), np.int64)
+    group = np.repeat(np.arange(len(groups)), [len(members) for members in groups])
+    return np.column_stack(
+        [np.bincount(group, column, minlength=len(groups)) for column in figures[rows].T]
+    ).astype(float)
 
 
 def _inner(through: NDArray[np.bool_], network: Network, branches: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -297,7 +306,11 @@ def _renamed(paths: list[NDArray[np.int64]], group: NDArray[np.int64]) -> list[N
     if not passed.size:
         return paths
     flat[passed] = ~group[~flat[passed]]
-    return np.split(flat, np.cumsum([path.size for path in paths])[:-1])
+    return _cut(flat, np.concatenate([[0], np.cumsum([path.size for path in paths])]))
+
+
+def _cut(flat: NDArray[np.int64], starts: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [flat[start:stop] for start, stop in pairwise(starts.tolist())]
 
 
 def _pruned(network: Network, ratio: float) -> Network:

@@ -29,10 +29,12 @@ _CLOSE_PX, _MANY = 8, 1 / 400
 
 
 class Ownership(NamedTuple):
-    """Flat indices of mask pixels and, for each, the flat index of the skeleton pixel it belongs to."""
+    """Flat indices of mask pixels, of the skeleton pixel that each belongs to, and the steps from there."""
 
     pixels: NDArray[np.intp]
     owners: NDArray[np.intp]
+    row_steps: NDArray[np.int16]
+    col_steps: NDArray[np.int16]
 
 
 def beside(flags: NDArray[np.bool_], pixels: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -46,8 +48,7 @@ def beside(flags: NDArray[np.bool_], pixels: NDArray[np.intp]) -> NDArray[np.boo
     """
     stride = flags.shape[1] + 2
     padded = np.pad(flags, 1).ravel()
-    rows, cols = np.divmod(pixels, flags.shape[1])
-    centres = (rows + 1) * stride + cols + 1
+    centres = _padded_places(pixels, flags.shape[1], 1)
     found = np.zeros(pixels.shape, bool)
     for offset in (1, -1, stride, -stride, stride + 1, stride - 1, -stride + 1, -stride - 1):
         found |= padded[centres + offset]
@@ -61,8 +62,7 @@ def patches(mask: NDArray[np.bool_], lines: NDArray[np.bool_], pixels: NDArray[n
     """
     radius, side = PATCH_RADIUS_PX, 2 * PATCH_RADIUS_PX + 1
     stride = mask.shape[1] + 2 * radius
-    rows, cols = np.divmod(pixels, mask.shape[1])
-    centres = (rows + radius) * stride + cols + radius
+    centres = _padded_places(pixels, mask.shape[1], radius)
     padded = np.pad(lines, radius).ravel()
     beside_count = sum(
         padded[centres + row * stride + col].astype(int)
@@ -95,8 +95,7 @@ def squared_half_widths(mask: NDArray[np.bool_], lines: NDArray[np.bool_]) -> ND
     pixels = np.flatnonzero(lines)
     stride = mask.shape[1] + 2 * _NEAR_PX
     padded = np.pad(mask, _NEAR_PX, constant_values=True).ravel()
-    rows, cols = np.divmod(pixels, mask.shape[1])
-    centres = (rows + _NEAR_PX) * stride + cols + _NEAR_PX
+    centres = _padded_places(pixels, mask.shape[1], _NEAR_PX)
     squared = np.zeros(pixels.shape, np.int64)
     left = np.arange(pixels.size)
     for distance, row, col in _offsets(_NEAR_PX):
@@ -137,27 +136,40 @@ def nearest_skeleton_pixels(
     stride = mask.shape[1] + 2 * reach_px
     padded = np.pad(lines, reach_px).ravel()
     pixels = np.flatnonzero(mask)
-    rows, cols = np.divmod(pixels, mask.shape[1])
-    centres = (rows + reach_px) * stride + cols + reach_px
-    found, distances = np.full(pixels.shape, -1), np.zeros(pixels.shape, np.int64)
+    centres = _padded_places(pixels, mask.shape[1], reach_px)
+    offsets = _offsets(reach_px)
+    found = np.full(pixels.shape, -1, np.int32)
     left = np.arange(pixels.size)
-    for distance, row, col in _offsets(near):
-        hit = padded[centres[left] + row * stride + col]
-        found[left[hit]] = pixels[left[hit]] + row * mask.shape[1] + col
-        distances[left[hit]] = distance
-        left = left[~hit]
+    at = centres
+    for number, (distance, row, col) in enumerate(offsets):
+        if distance > near * near:
+            break
+        hit = padded[at + (row * stride + col)]
+        found[left[hit]] = number
+        open_ones = ~hit
+        left, at = left[open_ones], at[open_ones]
         if not left.size or _too_many(left.size, mask.size, distance):
             break
+    else:
+        left = left[:0]  # The whole disc was looked through.
     if left.size and lines.any():
         exact = np.rint(distance_transform_edt(~lines).ravel()[pixels[left]] ** 2).astype(np.int64)
-        for distance, row, col, chosen in _groups(left, exact, reach_px):
+        for number, row, col, chosen in _groups(left, exact, reach_px):
             open_ones = chosen[found[chosen] < 0]
-            hit = open_ones[padded[centres[open_ones] + row * stride + col]]
-            found[hit] = pixels[hit] + row * mask.shape[1] + col
-            distances[hit] = distance
-    kept = found >= 0
-    kept[kept] = distances[kept] <= (collar * np.sqrt(half_widths.ravel()[found[kept]]) + 1) ** 2
-    return Ownership(pixels[kept], found[kept])
+            found[open_ones[padded[centres[open_ones] + row * stride + col]]] = number
+    owned = np.flatnonzero(found >= 0)
+    pixels, found = pixels[owned], found[owned]
+    squared, rows, cols = np.array(offsets, np.int64).T
+    owners = pixels + (rows * mask.shape[1] + cols)[found]
+    kept = squared[found] <= (collar * np.sqrt(half_widths.ravel()[owners]) + 1) ** 2
+    found = found[kept]
+    return Ownership(pixels[kept], owners[kept], -rows[found].astype(np.int16), -cols[found].astype(np.int16))
+
+
+def _padded_places(pixels: NDArray[np.intp], width: int, margin: int) -> NDArray[np.intp]:
+    """Return the flat indices of pixels once the array has a margin on every side."""
+    places: NDArray[np.intp] = pixels + (pixels // width) * (2 * margin) + margin * (width + 2 * margin + 1)
+    return places
 
 
 def _too_many(left: int, window: int, distance: int) -> bool:
@@ -175,10 +187,10 @@ def _offsets(radius: int) -> tuple[tuple[int, int, int], ...]:
 def _groups(
     items: NDArray[np.intp], squared: NDArray[np.int64], reach_px: int
 ) -> Iterator[tuple[int, int, int, NDArray[np.intp]]]:
-    """Yield, for each offset of the disc, the items that lie exactly that far from their target."""
+    """Yield, for each offset of the disc, its number and the items exactly that far from their target."""
     order = np.argsort(squared, kind="stable")
     items, squared = items[order], squared[order]
-    for distance, row, col in _offsets(reach_px):
+    for number, (distance, row, col) in enumerate(_offsets(reach_px)):
         first, last = np.searchsorted(squared, [distance, distance + 1])
         if first < last:
-            yield distance, row, col, items[first:last]
+            yield number, row, col, items[first:last]

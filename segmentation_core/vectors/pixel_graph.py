@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import breadth_first_order, connected_components
+
+from segmentation_core.vectors.ordering import lexical_order
 
 __all__ = ["PixelGraph", "pixel_graph"]
 
@@ -65,21 +67,15 @@ def pixel_graph(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> PixelGraph:
     degree = np.bincount(links.ravel(), minlength=count)
     is_cluster = (degree != 2) | in_block
     crowd = links[(is_cluster & (in_block | (degree >= 3)))[links].all(axis=1)]
-    merged = coo_array((np.ones(len(crowd), np.int8), (crowd[:, 0], crowd[:, 1])), shape=(count, count))
-    _, label = connected_components(merged, directed=False)
+    label = _components(crowd[:, 0], crowd[:, 1], count)
     clusters, numbers = np.unique(label[is_cluster], return_inverse=True)
     cluster_of_pixel = np.full(count, _NONE, np.int64)
     cluster_of_pixel[is_cluster] = numbers
     starts, neighbours = _adjacency(links, count)
-    runs = _Runs(cluster_of_pixel, starts, neighbours)
-    return PixelGraph(
-        cluster_of_pixel,
-        clusters.size,
-        np.array(runs.pixels, np.int64),
-        np.array(runs.starts, np.int64),
-        np.array(runs.ends, np.int64).reshape(-1, 2),
-        np.array(runs.end_pixels, np.int64).reshape(-1, 2),
-    )
+    run_pixels, run_starts, end_pixels = _runs(cluster_of_pixel, starts, neighbours)
+    # Rings have no cluster: their -1 finds the entry more.
+    ends = np.append(cluster_of_pixel, _NONE)[end_pixels]
+    return PixelGraph(cluster_of_pixel, clusters.size, run_pixels, run_starts, ends, end_pixels)
 
 
 def _links(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -115,65 +111,73 @@ def _links(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> tuple[NDArray[np
 def _adjacency(links: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return, for each pixel, where its neighbours begin, and all neighbours in ascending order."""
     both = np.concatenate([links, links[:, ::-1]])
-    both = both[np.lexsort((both[:, 1], both[:, 0]))]
+    both = both[lexical_order(both[:, 0], both[:, 1])]
     return np.searchsorted(both[:, 0], np.arange(count + 1)), both[:, 1].copy()
 
 
-class _Runs:
-    """Walks along all runs, from each cluster pixel in order."""
+def _runs(
+    cluster: NDArray[np.int64], first: NDArray[np.int64], neighbours: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pixels of all runs, where each run begins, and the cluster pixels at both ends (-1: ring).
 
-    def __init__(
-        self, cluster_of_pixel: NDArray[np.int64], starts: NDArray[np.int64], neighbours: NDArray[np.int64]
-    ) -> None:
-        self.pixels: list[int] = []
-        self.starts = [0]
-        self.ends: list[tuple[int, int]] = []
-        self.end_pixels: list[tuple[int, int]] = []
-        self._cluster = cluster_of_pixel.data
-        self._first, self._next = starts.data, neighbours.data
-        self._seen = bytearray(len(self._cluster))
-        for pixel in np.flatnonzero(cluster_of_pixel != _NONE).tolist():
-            for place in range(self._first[pixel], self._first[pixel + 1]):
-                self._leave(pixel, self._next[place])
-        seen = np.frombuffer(self._seen, np.uint8)
-        for pixel in np.flatnonzero((cluster_of_pixel == _NONE) & (seen == 0)).tolist():
-            if not self._seen[pixel]:
-                self._walk(pixel, self._next[self._first[pixel]])
-                self._finish((_NONE, _NONE), (_NONE, _NONE), first=pixel)
+    Runs are in the order in which the cluster pixels, one by one, meet them from neighbour to neighbour, and
+    begin there; rings come last, each from beside its first pixel round to it.
+    """
+    origin = np.repeat(np.arange(cluster.size), np.diff(first))
+    leaves = np.flatnonzero(cluster[origin] != _NONE)
+    entries = leaves[cluster[neighbours[leaves]] == _NONE]
+    direct = leaves[cluster[neighbours[leaves]] != _NONE]
+    here, there = origin[direct], neighbours[direct]
+    direct = direct[(here < there) & (cluster[here] != cluster[there])]
 
-    def _leave(self, origin: int, pixel: int) -> None:
-        cluster = self._cluster
-        if cluster[pixel] != _NONE:
-            if origin < pixel and cluster[origin] != cluster[pixel]:
-                self._finish((cluster[origin], cluster[pixel]), (origin, pixel))
-        elif not self._seen[pixel]:
-            last = self._walk(origin, pixel)
-            self._finish((cluster[origin], cluster[last]), (origin, last))
+    pixels = np.flatnonzero(cluster == _NONE)
+    number = np.full(cluster.size, _NONE, np.int64)
+    number[pixels] = np.arange(pixels.size)
+    within = (cluster[origin] == _NONE) & (cluster[neighbours] == _NONE)
+    one, other = number[origin[within]], number[neighbours[within]]
+    part = _components(one, other, pixels.size)
 
-    def _walk(self, origin: int, pixel: int) -> int:
-        """Follow a run to a cluster's pixel, or round a ring to where it began."""
-        first, following, cluster, seen, pixels = (
-            self._first,
-            self._next,
-            self._cluster,
-            self._seen,
-            self.pixels,
-        )
-        begin, previous = origin, origin
-        while cluster[pixel] == _NONE and pixel != begin:
-            seen[pixel] = 1
-            pixels.append(pixel)
-            place = first[pixel]
-            onward = following[place]
-            if onward == previous:
-                onward = following[place + 1]
-            previous, pixel = pixel, onward
-        return pixel
+    # An open run has two entries: it is walked from the first one.
+    pairs = entries[np.argsort(part[number[neighbours[entries]]], kind="stable")].reshape(-1, 2)
+    begins, stops = number[neighbours[pairs]].T
+    closing = np.flatnonzero(~np.isin(part, part[begins]))
+    closing = np.sort(closing[np.unique(part[closing], return_index=True)[1]])
+    opening = number[neighbours[first[pixels[closing]]]]
+    begins, stops = np.append(begins, opening), np.append(stops, closing)
 
-    def _finish(self, ends: tuple[int, int], end_pixels: tuple[int, int], first: int | None = None) -> None:
-        if first is not None:
-            self._seen[first] = 1
-            self.pixels.append(first)
-        self.starts.append(len(self.pixels))
-        self.ends.append(ends)
-        self.end_pixels.append(end_pixels)
+    keys = np.concatenate([direct, pairs[:, 0]])
+    order = np.append(np.argsort(keys), np.arange(keys.size, keys.size + closing.size))
+    sizes = np.append(np.zeros(direct.size, np.int64), np.bincount(part)[part[begins]])
+    ends = np.full((order.size, 2), _NONE, np.int64)
+    ends[: direct.size] = np.column_stack([origin[direct], neighbours[direct]])
+    ends[direct.size : keys.size] = origin[pairs]
+
+    # Rings opened and runs tied together, all of it is one path, which a search follows.
+    opened = np.full(pixels.size, _NONE, np.int64)
+    opened[closing], opened[opening] = opening, closing
+    kept = opened[one] != other
+    with_pixels = order[order >= direct.size] - direct.size
+    begins, stops = begins[with_pixels], stops[with_pixels]
+    walk = _from_end_to_end(
+        np.concatenate([one[kept], stops[:-1], begins[1:]]),
+        np.concatenate([other[kept], begins[1:], stops[:-1]]),
+        pixels.size,
+        begins,
+    )
+    return pixels[walk], np.concatenate([[0], np.cumsum(sizes[order])]), ends[order]
+
+
+def _components(one: NDArray[np.int64], other: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    linked = coo_array((np.ones(one.size, np.int8), (one, other)), shape=(count, count))
+    label: NDArray[np.int64] = connected_components(linked, directed=False)[1]
+    return label
+
+
+def _from_end_to_end(
+    one: NDArray[np.int64], other: NDArray[np.int64], count: int, begins: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    if not count:
+        return begins
+    path = coo_array((np.ones(one.size), (one, other)), shape=(count, count)).tocsr()
+    walk: NDArray[np.int64] = breadth_first_order(path, int(begins[0]), return_predecessors=False)
+    return walk

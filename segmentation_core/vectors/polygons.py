@@ -15,6 +15,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
+from segmentation_core.vectors.ordering import cycles, lexical_order
 from segmentation_core.vectors.regions import LEADS_DOWN, LEADS_RIGHT, LEAVES_ALONG_ROW
 
 __all__ = ["Rings", "closed_rings", "multipolygons", "polygons"]
@@ -54,11 +55,11 @@ def closed_rings(corners: NDArray[Any]) -> Rings:
     pieces, piece = np.unique(corners["piece"], return_inverse=True)
     row, col = corners["row"].astype(np.int64), corners["col"].astype(np.int64)
     flags = corners["flags"]
-    order = np.lexsort((flags & LEADS_RIGHT, col, row, piece))
+    order = lexical_order(piece, row, col, flags & LEADS_RIGHT)
     piece, row, col, flags = piece[order], row[order], col[order], flags[order]
     down = _untouched(piece, row, col, (flags & LEADS_DOWN).astype(bool))
     following = _following(piece, row, col, down, (flags & LEAVES_ALONG_ROW).astype(bool))
-    walk, starts = _cycles(following)
+    walk, starts = cycles(following)
     ends = np.append(starts[1:], walk.size)
     closed = np.insert(walk, ends, walk[starts])
     ring_starts = np.append(starts, walk.size) + np.arange(starts.size + 1)
@@ -87,32 +88,11 @@ def _following(
 ) -> NDArray[np.int64]:
     """Return the next corner of the outline; corners are sorted by piece, row, column, left before right."""
     here = np.arange(piece.size)
-    by_col = np.lexsort((down, row, col, piece))
+    by_col = lexical_order(piece, col, row, down.astype(np.int64))
     vertical = np.empty_like(here)
     vertical[by_col] = by_col[here ^ 1]
     following: NDArray[np.int64] = np.where(along_row, here ^ 1, vertical)
     return following
-
-
-def _cycles(following: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the cycles of a permutation one after another, and where each begins."""
-    step = np.ascontiguousarray(following).data
-    seen = bytearray(len(step))
-    walk = np.empty(len(step), np.int64)
-    out = walk.data
-    starts: list[int] = []
-    done = 0
-    for first in range(len(step)):
-        if seen[first]:
-            continue
-        starts.append(done)
-        at = first
-        while not seen[at]:
-            seen[at] = 1
-            out[done] = at
-            done += 1
-            at = step[at]
-    return walk, np.array(starts, np.int64)
 
 
 def polygons(rings: Rings, affine: Affine) -> NDArray[Any]:

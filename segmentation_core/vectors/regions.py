@@ -100,28 +100,39 @@ def trace_regions(
         Unit of each pixel, 0 outside; None where there is no piece.
     """
     inside = framed[1:-1, 1:-1]
-    pixels = np.flatnonzero(inside)
-    if not pixels.size:
+    starts, lengths = _runs(inside)
+    if not starts.size:
         return _nothing(*inside.shape), None
-    numbers, count = _labelled(inside, pixels.size, diagonal=False)
-    units = _labelled(inside, pixels.size, diagonal=True)[0] if diagonal_units and count > 1 else numbers
-    piece_of_pixel = numbers.ravel()[pixels]
+    pixel_count = int(lengths.sum())
+    numbers, count = _labelled(inside, pixel_count, diagonal=False)
+    units = _labelled(inside, pixel_count, diagonal=True)[0] if diagonal_units and count > 1 else numbers
+    piece_of_run = numbers.ravel()[starts]
     first = np.empty(count + 1, np.int64)
-    first[piece_of_pixel[::-1]] = pixels[::-1]
+    first[piece_of_run[::-1]] = starts[::-1]
     first = first[1:]
     row, col = np.divmod(first, inside.shape[1])
     pieces = np.zeros(count, PIECE)
     pieces["unit"] = units.ravel()[first]
     pieces["piece"] = np.arange(1, count + 1)
-    pieces["area_px"] = np.bincount(piece_of_pixel, minlength=count + 1)[1:]
+    pieces["area_px"] = np.bincount(piece_of_run, lengths, minlength=count + 1)[1:]
     pieces["first"] = (row + origin[0]) * raster_width + col + origin[1]
     for field, values in (("sum", weights), ("wide_px", wide)):
         if values is not None:
-            pieces[field] = np.bincount(piece_of_pixel, values.ravel()[pixels], minlength=count + 1)[1:]
+            told = np.flatnonzero(inside & (values != 0))
+            pieces[field] = np.bincount(numbers.ravel()[told], values.ravel()[told], minlength=count + 1)[1:]
     corners = _corners(framed, numbers, origin)
     corners["unit"] = pieces["unit"][corners["piece"] - 1]
     edges = (numbers[0].copy(), numbers[-1].copy(), numbers[:, 0].copy(), numbers[:, -1].copy())
     return Regions(pieces, corners, *edges), units
+
+
+def _runs(inside: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the flat index of the first pixel of each run along a row, and how long it is."""
+    begins, ends = inside.copy(), inside.copy()
+    begins[:, 1:] &= ~inside[:, :-1]
+    ends[:, :-1] &= ~inside[:, 1:]
+    starts = np.flatnonzero(begins)
+    return starts, np.flatnonzero(ends) + 1 - starts
 
 
 def _labelled(

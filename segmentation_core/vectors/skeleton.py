@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import binary_dilation, distance_transform_edt
 
 from segmentation_core.raster.grid import Window
 from segmentation_core.vectors.nearest import (
@@ -39,6 +39,7 @@ FIRST_HALO_PX = 64
 
 _COLLAR = 1.5
 """A mask pixel belongs to its nearest skeleton pixel if within this many half widths of it, + 1 px."""
+_TAIL_PX = 2
 _WIDE_MARGIN_PX = 8
 _SUSPECT_DEPTH_PX = 36
 _SUSPECT_BLOCK_PX = 12
@@ -77,6 +78,8 @@ class Skeleton:
         Crack pixels that belong to this skeleton pixel.
     sums : ndarray of int64
         Sum of their quantised probabilities; 0 for class rasters.
+    spreads : ndarray of int64
+        The same with the pixels up to 2 px beside the crack, where its probability falls off.
     moments : ndarray of int64, shape (N, 2)
         Sum of their steps (row, col) from the skeleton pixel, times their probabilities if there are any.
     patches : ndarray of int64
@@ -92,6 +95,7 @@ class Skeleton:
     squared_half_widths: NDArray[np.int64]
     areas_px: NDArray[np.int64]
     sums: NDArray[np.int64]
+    spreads: NDArray[np.int64]
     moments: NDArray[np.int64]
     patches: NDArray[np.int64]
     cut: NDArray[np.bool_]
@@ -143,7 +147,8 @@ class _Attempt:
         lines, unsure = thin(mask, None if complete else unsure)
         self._mask, self._lines = mask, lines
         self._half_widths = squared_half_widths(mask, lines)
-        widest = math.sqrt(self._half_widths.max(initial=0))
+        # Lines that only continue cracks beyond what is valid own no pixels.
+        widest = math.sqrt(self._half_widths[around.valid[lines]].max(initial=0))
         self._collar = math.ceil(_COLLAR * widest) + 1
         context = 2 * self._collar + 1
         needed = context + max(math.ceil(widest) + 1, sight)
@@ -157,17 +162,28 @@ class _Attempt:
         half_widths = np.zeros(own.shape, np.int64)
         half_widths[self._lines] = self._half_widths
         owner = nearest_skeleton_pixels(self._mask & around.valid, own, half_widths, self._collar, _COLLAR)
-        areas = np.bincount(owner.owners, minlength=own.size)
-        sums: NDArray[Any] = np.zeros(own.size)
-        weights: NDArray[Any] = np.ones(owner.pixels.size, np.int64)
-        if around.weights is not None:
-            weights = around.weights.ravel()[owner.pixels].astype(np.int64)
-            sums = np.bincount(owner.owners, weights, minlength=own.size)
-        steps = zip(*(np.divmod(at, own.shape[1]) for at in (owner.pixels, owner.owners)), strict=True)
-        moments = [np.bincount(owner.owners, (of - at) * weights, minlength=own.size) for of, at in steps]
         keep = np.zeros_like(own)
         keep[self._inner(0)] = own[self._inner(0)]
         chosen = np.flatnonzero(keep)
+        place = np.full(own.size, chosen.size, np.int32)
+        place[chosen] = np.arange(chosen.size)
+        of_pixel = place[owner.owners]
+
+        def total(at: NDArray[np.int32], values: NDArray[Any] | None = None) -> NDArray[np.int64]:
+            return np.bincount(at, values, minlength=chosen.size + 1)[:-1].astype(np.int64)
+
+        areas = total(of_pixel)
+        sums, spreads, weights = np.zeros_like(areas), np.zeros_like(areas), None
+        if around.weights is not None:
+            weights = around.weights.ravel()[owner.pixels].astype(np.int64)
+            sums = total(of_pixel, weights)
+            wider = binary_dilation(self._mask, np.ones((3, 3), bool), iterations=_TAIL_PX) & around.valid
+            tails = nearest_skeleton_pixels(wider, own, half_widths, self._collar, _COLLAR)
+            spreads = total(place[tails.owners], around.weights.ravel()[tails.pixels])
+        moments = [
+            total(of_pixel, step if weights is None else step * weights)
+            for step in (owner.row_steps, owner.col_steps)
+        ]
         rows, cols = np.divmod(chosen, own.shape[1])
         beyond = self._lines & ~around.valid
         wide = None
@@ -178,9 +194,10 @@ class _Attempt:
             rows + self._window.row_off,
             cols + self._window.col_off,
             half_widths.ravel()[chosen],
-            areas[chosen],
-            sums[chosen].astype(np.int64),
-            np.column_stack([moment[chosen] for moment in moments]).astype(np.int64),
+            areas,
+            sums,
+            spreads,
+            np.column_stack(moments),
             patches(around.crack, own, chosen),
             beside(beyond, chosen),
             wide,
@@ -234,7 +251,7 @@ def _continued(
     """Return the crack continued into nodata, and where that depends on pixels not read."""
     crack, missing = around.crack, ~around.valid
     unsure = np.zeros(crack.shape, bool)
-    if not beside(missing, np.flatnonzero(crack)).any():
+    if not missing.any() or not beside(missing, np.flatnonzero(crack)).any():
         return crack, unsure
     rows, cols = np.flatnonzero(missing.any(axis=1)), np.flatnonzero(missing.any(axis=0))
     near = (

@@ -65,12 +65,13 @@ def thin(
     while changed and alive.size:
         changed = False
         for phase in (0, 1):
-            doomed = alive[_decisions()[phase][_codes(state, alive, offsets)]]
+            is_doomed = _decisions()[phase][_codes(state, alive, offsets)]
+            doomed = alive[is_doomed]
             undecided = _undecided(state, doubt, front, offsets, phase)
             state[doomed] = 0
             doubt[undecided] = 1
             changed = changed or doomed.size > 0 or undecided.size > 0
-            alive = alive[state[alive] != 0]
+            alive = alive[~is_doomed]
             front = front[(state[front] != 0) & (doubt[front] == 0)]
             front = np.union1d(front, _near(undecided, offsets, state, doubt))
     shape = (mask.shape[0] + 2, stride)

@@ -25,6 +25,7 @@ PIXEL = np.dtype(
         ("squared_half_width", np.int32),
         ("area_px", np.int32),
         ("sum", np.int64),
+        ("spread", np.int64),
         ("moment", np.int32, 2),
         ("patch", np.int64),
         ("cut", np.bool_),
@@ -128,6 +129,7 @@ def _pixels(skeleton: Skeleton, units: NDArray[np.int32], core: Window, raster_w
     pixels["squared_half_width"] = skeleton.squared_half_widths
     pixels["area_px"] = skeleton.areas_px
     pixels["sum"] = skeleton.sums
+    pixels["spread"] = skeleton.spreads
     pixels["moment"] = skeleton.moments
     pixels["patch"] = skeleton.patches
     pixels["cut"] = skeleton.cut

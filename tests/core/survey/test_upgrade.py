@@ -25,6 +25,7 @@ def old_book(enter_beam, book):
         for table, columns in {
             "change_line": "grow_m wider_m uid_a uid_b is_sure t_start t_end",
             "change_polygon": "uid_a uid_b is_sure t_start t_end",
+            "crack_line": "wid50_m wid95_m widp_m",
             "element_stats": "u_vec u_scale u_model",
         }.items():
             for column in columns.split():
@@ -50,8 +51,9 @@ def test_it_is_upgraded_and_a_copy_kept(old_book, sql):
     assert [p.name for p in copies] == [f"{old_book.stem}.version-1.backup-1.gpkg"]
     assert _dump(copies[0]) == before
     after = _dump(old_book)
-    for table in ("crack_line", "loss_polygon", "survey", "edit_log"):
+    for table in ("loss_polygon", "survey", "edit_log"):
         assert after[table] == before[table]
+    assert after["crack_line"] == [(*row, None, None, None) for row in before["crack_line"]]
     assert [row[:5] for row in after["element_stats"]] == [row[:5] for row in before["element_stats"]]
     assert sql("SELECT DISTINCT u_vec, u_model FROM element_stats") == [(None, None)]
     assert sql("SELECT value FROM book_info WHERE key = 'schema_version'") == [(str(SCHEMA_VERSION),)]
