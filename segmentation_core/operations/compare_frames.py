@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import RectBivariateSpline
 
 from segmentation_core.change.registration import Registration, register
+from segmentation_core.change.uncertainty import SAME_GSD
 from segmentation_core.errors import ParameterError, RegistrationError
 from segmentation_core.operations.compare_inputs import Orthophotos
 from segmentation_core.operations.vectorise import vectorise
@@ -32,7 +33,6 @@ from segmentation_core.vectors.coarser import average_probabilities
 
 __all__ = ["Registered", "at_one_gsd", "missing_orthophotos", "register_surveys"]
 
-_SAME_GSD = 0.005
 _PROBABILITY = "probability.tif"
 _PLATE_STEP_PX = 24
 """Spacing of the places at which a bent mapping is worked out; between them it is interpolated."""
@@ -126,7 +126,7 @@ def at_one_gsd(
     list of str
         Notes.
     """
-    finer = [(o, r) for o, r in orthophotos if r.gsd_mm < gsd_mm * (1 - _SAME_GSD)]
+    finer = [(o, r) for o, r in orthophotos if r.gsd_mm < gsd_mm * (1 - SAME_GSD)]
     kept = [(o, r) for o, r in finer if _probabilities(r) is not None]
     notes = [
         f"{Path(record.path).name} has {record.gsd_mm:.4g} mm per pixel against {gsd_mm:.4g} mm, and no "
