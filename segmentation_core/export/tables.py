@@ -257,9 +257,9 @@ def _billing(book: Book, request: Request) -> Table:
     rows: list[tuple[Any, ...]] = []
     for survey in request.surveys:
         sizes: dict[tuple[str, str], dict[Any, float]] = defaultdict(lambda: defaultdict(float))
-        lines = _features(book, request, survey, "crack_line", "coalesce(comp_id, -fid), len_m")
-        for elem_id, code, crack, length in lines:
-            sizes[elem_id or "", code][crack] += length or 0.0
+        lines = _features(book, request, survey, "crack_line", "orth_id, coalesce(comp_id, -fid), len_m")
+        for elem_id, code, orth_id, crack, length in lines:  # each orthophoto numbers its cracks anew
+            sizes[elem_id or "", code][orth_id, crack] += length or 0.0
         for elem_id, code, fid, area in _features(book, request, survey, "loss_polygon", "fid, area_m2"):
             sizes[elem_id or "", code][fid] += (area or 0.0) * 1e4
         for (elem_id, code), found in sorted(sizes.items()):

@@ -71,7 +71,7 @@ def element_page(days: Sequence[str], panels: Sequence[tuple[Series, Scale]], la
             if series.trend is not None:
                 ends = [days[0], days[-1]]
                 line = [series.trend.at(year_of(day)) * scale.factor for day in ends]
-                axes.plot(_on_axis(ends), line, "--", color=_INK, lw=0.9, clip_on=False)
+                axes.plot(_on_axis(ends), line, "--", color=_SOFT, lw=0.9, zorder=1.5, clip_on=False)
                 axes.text(0, 1.03, _rate(series, scale, language), transform=axes.transAxes, fontsize=7.5)
     return figure
 
@@ -152,8 +152,8 @@ def _finish(axes: Axes, days: Sequence[str]) -> None:
     at = _on_axis(days)
     room = max(0.03 * (at[-1] - at[0]), 1.0)
     axes.set_xlim(at[0] - room, at[-1] + room)
-    low, high = axes.get_ylim()
-    axes.set_ylim(min(0.0, low) if low < 0 else 0.0, high if high > 0 else 1.0)
+    drawn = [y for line in axes.get_lines() for y in line.get_ydata() if line.get_marker() != "x"]  # type: ignore[union-attr]
+    axes.set_ylim(0.0, axes.get_ylim()[1] if max(drawn, default=0.0) > 0 else 1.0)
     locator = _dates().AutoDateLocator(minticks=3, maxticks=6)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(_dates().ConciseDateFormatter(locator))
