@@ -47,7 +47,7 @@ def line_plot(days: Sequence[str], lines: Sequence[Series], scale: Scale) -> Fig
         axes = figure.add_axes((0.13, 0.14, 0.84, 0.82))
         for colour, series in zip(COLOURS, lines, strict=False):
             _draw(axes, days, series, scale, colour, fill=0.12)
-        _finish(axes, days)
+        _finish(axes, days, lines)
     return figure
 
 
@@ -66,7 +66,7 @@ def element_page(days: Sequence[str], panels: Sequence[tuple[Series, Scale]], la
             bottom = 1 - (0.95 + 2.5 * (row + 1) - 0.75) / high
             axes = figure.add_axes((0.06 + 0.49 * column, bottom, 0.41, 1.75 / high))
             _draw(axes, days, series, scale, COLOURS[number % len(COLOURS)], fill=0.22)
-            _finish(axes, days)
+            _finish(axes, days, [series])
             axes.set_title(scale.title, fontsize=9, loc="left", pad=14)
             if series.trend is not None:
                 ends = [days[0], days[-1]]
@@ -148,12 +148,12 @@ def _runs(at: Sequence[float], series: Series) -> Iterator[list[tuple[float, flo
         yield run
 
 
-def _finish(axes: Axes, days: Sequence[str]) -> None:
+def _finish(axes: Axes, days: Sequence[str], drawn: Sequence[Series]) -> None:
     at = _on_axis(days)
     room = max(0.03 * (at[-1] - at[0]), 1.0)
     axes.set_xlim(at[0] - room, at[-1] + room)
-    drawn = [y for line in axes.get_lines() for y in line.get_ydata() if line.get_marker() != "x"]  # type: ignore[union-attr]
-    axes.set_ylim(0.0, axes.get_ylim()[1] if max(drawn, default=0.0) > 0 else 1.0)
+    has_values = any(point is not None and point.value > 0 for s in drawn for point in s.points)
+    axes.set_ylim(0.0, axes.get_ylim()[1] if has_values else 1.0)
     locator = _dates().AutoDateLocator(minticks=3, maxticks=6)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(_dates().ConciseDateFormatter(locator))

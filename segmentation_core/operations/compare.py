@@ -31,7 +31,7 @@ from segmentation_core.statistics.elements import WHOLE_IMAGE, Elements
 from segmentation_core.statistics.network import axes_of
 from segmentation_core.statistics.regions import Regions, assessed_regions
 from segmentation_core.statistics.tally import Tally
-from segmentation_core.survey.epochs import Placement, in_mm, placements_of, read_epoch
+from segmentation_core.survey.epochs import Landing, Placement, in_mm, placements_of, read_epoch
 from segmentation_core.survey.figures import budget_of_survey, is_stale, recompute, tally_orthophoto
 from segmentation_core.survey.outlines import stored_elements
 from segmentation_core.survey.pairs import Comparison, enter_comparison
@@ -135,7 +135,8 @@ def _compare_pair(
             remedy="Put the orthophotos back; until then only the stored statistics can be set side by side "
             "(craquelure export --format xlsx)",
         )
-    registered = register_surveys(before, after, progress)
+    registered, apart = register_surveys(before, after, progress)
+    notes += apart
     with (
         tempfile.TemporaryDirectory(prefix=f".{book.stem}-compare-", dir=book.parent) as folder,
         ExitStack() as stack,
@@ -177,10 +178,11 @@ def _compared(
     repeats: dict[tuple[str, str], float],
 ) -> tuple[Comparison, dict[str, Any]]:
     a, b = surveys
-    sides = (
-        placements_of(books[0], a.surv_id, {r.orth_a: None for r in registered}),
-        placements_of(books[1], b.surv_id, {r.orth_b: r.moved for r in registered}),
-    )
+    first = [Landing(orth_a) for orth_a in dict.fromkeys(r.orth_a for r in registered)]
+    side_a = placements_of(books[0], a.surv_id, first)
+    ground_of = {placement.sighting.orth_id: placement.ground for placement in side_a}
+    later = [Landing(r.orth_b, r.moved, ground_of[r.orth_a]) for r in registered]
+    sides = (side_a, placements_of(books[1], b.surv_id, later))
     ground = _common_ground(books[0], sides)
     epoch_a, epoch_b = (
         read_epoch(book, side, ground.mm_per_unit) for book, side in zip(books, sides, strict=True)

@@ -73,7 +73,7 @@ class RejectedLines:
         touched = np.flatnonzero(np.isin(cracks, self._cracks))
         if len(touched) == 0:
             return areas
-        left = areas.copy()
+        left: NDArray[np.object_] = areas.copy()
         for index in touched.tolist():
             left[index] = self._left_of(areas[index], int(cracks[index]))
         return left
@@ -116,7 +116,10 @@ class RejectedLines:
         points, line = shapely.get_coordinates(steps, return_index=True)
         middles = ((points[1:] + points[:-1]) / 2)[line[1:] == line[:-1]]
         west, south, east, north = shapely.bounds(window)
-        return middles[((middles >= (west, south)) & (middles <= (east, north))).all(axis=1)]
+        inside: NDArray[np.float64] = middles[
+            ((middles >= (west, south)) & (middles <= (east, north))).all(axis=1)
+        ]
+        return inside
 
 
 def _cells(own: NDArray[np.float64], others: NDArray[np.float64]) -> object:
