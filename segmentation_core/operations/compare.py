@@ -17,6 +17,7 @@ from segmentation_core.change.epoch import ChangeSettings
 from segmentation_core.change.losses import compare_losses
 from segmentation_core.change.overtaken import with_overtaken
 from segmentation_core.errors import ParameterError
+from segmentation_core.operations.compare_faint import told_by_probabilities
 from segmentation_core.operations.compare_features import crack_features, loss_features
 from segmentation_core.operations.compare_figures import Dated, change_figures, element_summary
 from segmentation_core.operations.compare_frames import (
@@ -190,7 +191,9 @@ def _compared(
     settings = _settings(registered, max(epoch_a.gsd_mm, epoch_b.gsd_mm))
     elements = dict(zip(ground.ids, in_mm(list(ground.outlines), ground.mm_per_unit), strict=True))
     losses = compare_losses(epoch_a, epoch_b, settings)
-    cracks = with_overtaken(compare_cracks(epoch_a, epoch_b, settings, elements=elements), losses)
+    found = compare_cracks(epoch_a, epoch_b, settings, elements=elements)
+    told = told_by_probabilities(found, books, sides, registered, ground.mm_per_unit)
+    cracks = with_overtaken(told, losses)
     dated_a, dated_b = (
         _dated(book, survey.date, side, ground)
         for book, survey, side in zip(books, surveys, sides, strict=True)
@@ -220,6 +223,7 @@ def _compared(
         "eps_mm": settings.eps_mm,
         "gsd_mm": settings.gsd_mm,
         "different_methods": different,
+        "faint_m": {side: length / 1e3 for side, length in cracks.faint_mm.items()},
         "refused": [vars(refusal) for refusal in cracks.refusals],
         "notes": [*notes, *(note for r in registered for note in r.registration.notes), *_refusals(cracks)],
     }

@@ -31,7 +31,7 @@ from segmentation_core.survey.surveys import OrthophotoRecord, Survey
 from segmentation_core.vectors.class_source import ClassSource, open_class_source
 from segmentation_core.vectors.coarser import average_probabilities
 
-__all__ = ["Registered", "at_one_gsd", "missing_orthophotos", "register_surveys"]
+__all__ = ["Registered", "at_one_gsd", "kept_probabilities", "missing_orthophotos", "register_surveys"]
 
 _LEAST_SHARED = 0.02
 """Pictures that share less of the smaller one's area are neighbours: what they share others show too."""
@@ -212,6 +212,18 @@ def _probabilities(record: OrthophotoRecord) -> Path | None:
     """Return the probabilities that a survey kept."""
     kept = None if record.rasters is None else Path(record.rasters) / _PROBABILITY
     return kept if kept is not None and kept.is_file() else None
+
+
+def kept_probabilities(record: OrthophotoRecord, stack: ExitStack) -> ClassSource | None:
+    """Return the probabilities that a survey kept, with its thresholds; None where it kept none.
+
+    Their orthophoto, which says where they are valid, stays open as long as ``stack``.
+    """
+    kept = _probabilities(record)
+    if kept is None:
+        return None
+    photo = stack.enter_context(_opened(record))
+    return open_class_source(kept, thresholds=_thresholds(record), valid_mask_of=photo)
 
 
 def _damage_raster(record: OrthophotoRecord) -> Path | None:
