@@ -26,6 +26,7 @@ from rasterio.features import rasterize
 from segmentation_core.errors import VectorError
 from segmentation_core.export.request import Request, Written
 from segmentation_core.statistics.features import stream_features
+from segmentation_core.survey.areas import counting_areas
 from segmentation_core.survey.names import safe_name
 from segmentation_core.survey.outlines import stored_assessed
 from segmentation_core.survey.surveys import OrthophotoRecord, Survey, orthophotos_of
@@ -160,7 +161,10 @@ def _features(
     wanted = request.elements_json
     condition = f"{_STORED} AND {where} AND (? IS NULL OR elem_id IN (SELECT value FROM json_each(?)))"
     parameters = (sheet.survey.surv_id, sheet.orth_id, wanted, wanted)
-    yield from stream_features(book.connection, table, columns, condition, parameters)
+    if table == "crack_area":
+        yield from counting_areas(book, sheet.survey.surv_id, columns, condition, parameters)
+    else:
+        yield from stream_features(book.connection, table, columns, condition, parameters)
 
 
 def _pixels(sheet: _Sheet, geometry: Any) -> list[list[float]]:

@@ -14,6 +14,7 @@ from segmentation_core.export.fields import NO_VALUE, ExportLayer
 from segmentation_core.export.request import Pair, Request
 from segmentation_core.statistics.elements import WHOLE_IMAGE
 from segmentation_core.statistics.features import stream_features
+from segmentation_core.survey.areas import counting_areas
 from segmentation_core.survey.figures import stored_rows
 from segmentation_core.survey.outlines import stored_assessed, stored_elements
 from segmentation_core.survey.store import Book
@@ -88,7 +89,11 @@ def _feature_content(
         parameters.append(request.elements_json)
     names = {c.code: {"name_en": c.name_en, "name_zh": c.name_zh} for c in load_vocabulary().classes}
     where = " AND ".join(conditions)
-    for chunk in stream_features(book.connection, layer.table, stored, where, parameters):
+    if layer.table == "crack_area" and isinstance(of, Survey):
+        chunks = counting_areas(book, of.surv_id, stored, where, parameters)
+    else:
+        chunks = stream_features(book.connection, layer.table, stored, where, parameters)
+    for chunk in chunks:
         records = [dict(zip(stored, row, strict=True)) for row in chunk.rows]
         for record in records:
             record |= dates | names.get(str(record.get("class_cd")), {})

@@ -19,11 +19,12 @@ from segmentation_core.export.content import element_rows, layer_content, metres
 from segmentation_core.export.fields import ELEMENT_LAYER
 from segmentation_core.export.numbers import shown
 from segmentation_core.export.request import Request, Written
-from segmentation_core.export.sheet.figures import figures_of
+from segmentation_core.export.sheet.figures import figures_of, scale_of
 from segmentation_core.export.tables import Table, tables
 from segmentation_core.export.underlay import read_underlay, why_missing
 from segmentation_core.export.words import word
 from segmentation_core.export.worst_places import Place, features_in, worst_places
+from segmentation_core.survey.series import WORSE_WHEN_MORE, ranked, series_of
 from segmentation_core.survey.surveys import OrthophotoRecord, Survey, orthophotos_of
 from segmentation_core.vocabulary import load_vocabulary
 
@@ -32,12 +33,10 @@ if TYPE_CHECKING:
 
 __all__ = ["write_report"]
 
-_PLOTTED = ("loss_ratio", "p21_m_per_m2", "crack_m", "loss_m2")
-_LINES_IN_A_PLOT = 6
+_WORSENING = 5
 _RANKED = 50
 _MAP_PX = 1000
 _PLACE_PX = 420
-_COLOURS = ("#d7191c", "#2c7bb6", "#008837", "#7b3294", "#b35806", "#555555")
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def write_report(book: Book, request: Request, folder: Path) -> Written:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    changes = next(t for t in tables(book, request) if t.key == "changes")
+    all_tables = {table.key: table for table in tables(book, request)}
     html = environment.get_template("report.html.j2").render(
         w=lambda key, **values: word(key, language, **values),
         language={"en": "en", "zh": "zh-CN"}[language],
@@ -87,10 +86,11 @@ def write_report(book: Book, request: Request, folder: Path) -> Written:
         ranking=_ranking(book, request, last),
         last=last.name,
         plots=_plots(book, request, surveys),
+        worsening=_worsening(all_tables["trends"], request),
         map=_overview(book, request, last, there, places),
         places=pictured,
-        changes=_shown_table(changes, request),
-        surveys=_shown_table(next(t for t in tables(book, request) if t.key == "surveys"), request),
+        changes=_shown_table(all_tables["changes"], request),
+        surveys=_shown_table(all_tables["surveys"], request),
         colours={c.geometry: c.colour for c in load_vocabulary().classes},
         title_block=[
             ((en if language == "en" else zh), text) for en, zh, text in request.template.title_block if text
@@ -155,43 +155,34 @@ def _ranking(book: Book, request: Request, survey: Survey) -> dict[str, Any]:
 
 
 def _plots(book: Book, request: Request, surveys: Sequence[Survey]) -> list[dict[str, Any]]:
-    """Return line plots over time of the worst elements, as points in a box of 100 x 40."""
-    if len(surveys) < 2:
+    """Return line plots over time, of the elements that get worse fastest."""
+    from markupsafe import Markup
+
+    from segmentation_core.export.trend_plot import COLOURS, inline_svg, line_plot
+
+    if len({survey.date for survey in surveys}) < 2:
         return []
-    values: dict[str, dict[str, dict[str, float]]] = {}
-    names: dict[str, str] = {}
-    for survey in surveys:
-        for elem_id, figures in figures_of(book, survey.surv_id, request.language).items():
-            for figure in figures:
-                names[figure.code] = f"{figure.name} [{figure.unit}]" if figure.unit else figure.name
-                if figure.value is not None and (request.elements is None or elem_id in request.elements):
-                    values.setdefault(figure.code, {}).setdefault(elem_id, {})[survey.date] = figure.value
-    days = np.array([np.datetime64(s.date, "D").astype(int) for s in surveys], dtype=float)
-    span = max(days[-1] - days[0], 1.0)
-    at = {s.date: 100 * (day - days[0]) / span for s, day in zip(surveys, days, strict=True)}
+    series = series_of(book, surveys, request.elements)
     plots = []
-    for code in _PLOTTED:
-        by_element = sorted(values.get(code, {}).items(), key=lambda item: (-max(item[1].values()), item[0]))
-        by_element = by_element[:_LINES_IN_A_PLOT]
-        top = max((max(v.values()) for _, v in by_element), default=0.0) or 1.0
-        lines = [
-            {
-                "name": elem_id,
-                "colour": colour,
-                "points": [(at[date], 40 - 38 * value / top) for date, value in series.items()],
-            }
-            for (elem_id, series), colour in zip(by_element, _COLOURS, strict=False)
-        ]
+    for stat in WORSE_WHEN_MORE:
+        lines, scale = ranked(series, stat)[: len(COLOURS)], scale_of(stat, request.language)
         if lines:
             plots.append(
                 {
-                    "title": names[code],
-                    "top": shown(top, 3),
-                    "lines": lines,
-                    "ticks": [(at[s.date], s.date) for s in (surveys[0], surveys[-1])],
+                    "title": scale.title,
+                    "svg": Markup(inline_svg(line_plot([s.date for s in surveys], lines, scale))),
+                    "lines": [{"name": s.elem_id, "colour": c} for s, c in zip(lines, COLOURS, strict=False)],
                 }
             )
     return plots
+
+
+def _worsening(table: Table, request: Request) -> dict[str, Any]:
+    """Return the trends of what gets worse fastest as the page shows them."""
+    shown = ("element", "statistic", "per_year", "u95_per_year", "unit", "verdict", "missing_in")
+    rank = [column.key for column in table.columns].index("trend_rank")
+    rows = [row for row in table.rows if row[rank] is not None and row[rank] <= _WORSENING]
+    return _shown_table(Table(table.key, table.columns, rows), request, shown)
 
 
 def _overview(
@@ -314,16 +305,19 @@ def _svg_path(geometry: Any, left: float, top: float, k: float) -> str:
     return "".join(words)
 
 
-def _shown_table(table: Table, request: Request) -> dict[str, Any]:
+def _shown_table(table: Table, request: Request, keys: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return a table's head and first rows as text; some of its columns where keys are given."""
+
     def text(value: Any) -> str:
         if isinstance(value, float | int):
             return shown(float(value))
         return "" if value is None else str(value)
 
+    kept = [c for c in table.columns if (c.key in keys if keys else c.key != "checksum")]
     return {
-        "header": [c.header(request.language) for c in table.columns if c.key != "checksum"],
+        "header": [c.header(request.language) for c in kept],
         "rows": [
-            [text(v) for v, c in zip(row, table.columns, strict=True) if c.key != "checksum"]
+            [text(v) for v, c in zip(row, table.columns, strict=True) if c in kept]
             for row in table.rows[:_RANKED]
         ],
         "more": max(0, len(table.rows) - _RANKED),

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import warnings
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from segmentation_core.export.content import layer_content
 from segmentation_core.export.fields import CHANGE_LAYERS, EXPORT_LAYERS, ExportLayer
 from segmentation_core.export.request import Pair, Request, Written
 from segmentation_core.raster.georeference import same_crs
+from segmentation_core.statistics.features import FeatureChunk
+from segmentation_core.survey.areas import counting_areas
+from segmentation_core.survey.geopackage import encode
 from segmentation_core.survey.names import safe_name
 from segmentation_core.survey.schema import DEFECT_LAYERS
 from segmentation_core.survey.store import Book, book_errors, reading, writing
@@ -55,6 +59,8 @@ def write_subset(book: Book, request: Request, folder: Path) -> Written:
         with closing(sqlite3.connect(path)) as copy:
             book.connection.backup(copy)
         with writing(path) as part:
+            for surv_id in surveys:
+                _cut_areas(part, surv_id)
             _keep(
                 part.connection,
                 tuple(surveys),
@@ -74,6 +80,35 @@ def write_subset(book: Book, request: Request, folder: Path) -> Written:
             copy.execute("VACUUM")
     counts = _compared(book, path, request)
     return Written({path.name: counts})
+
+
+def _cut_areas(part: Book, surv_id: str) -> None:
+    """Store crack areas as they count: the rejected lines that cut them stay behind."""
+    rejected = "SELECT 1 FROM crack_line WHERE surv_id = ? AND status = 'rejected' LIMIT 1"
+    if part.connection.execute(rejected, (surv_id,)).fetchone() is None:
+        return
+    kept: list[tuple[int]] = []
+    for chunk in _areas_of(part, surv_id):
+        values = zip(encode(chunk.geometries, part.srs_id), chunk.rows, chunk.fids.tolist(), strict=True)
+        part.connection.executemany(
+            "UPDATE crack_area SET geom = ?, area_m2 = ? WHERE fid = ?",
+            [(blob, area, fid) for blob, (area,), fid in values],
+        )
+        kept += [(fid,) for fid in chunk.fids.tolist()]
+    part.connection.execute("CREATE TEMP TABLE counting (fid INTEGER PRIMARY KEY)")
+    part.connection.executemany("INSERT INTO counting VALUES (?)", kept)
+    part.connection.execute(
+        "DELETE FROM crack_area WHERE surv_id = ? AND fid NOT IN (SELECT fid FROM counting)", (surv_id,)
+    )
+    part.connection.execute("DROP TABLE counting")
+
+
+def _areas_of(book: Book, surv_id: str, elements: str | None = None) -> Iterator[FeatureChunk]:
+    where = (
+        "surv_id = ? AND status IS NOT 'rejected' "
+        "AND (? IS NULL OR elem_id IN (SELECT value FROM json_each(?)))"
+    )
+    yield from counting_areas(book, surv_id, ("area_m2",), where, (surv_id, elements, elements))
 
 
 def _keep(
@@ -117,6 +152,9 @@ def _compared(book: Book, path: Path, request: Request) -> int:
                 )
                 values = (survey.surv_id, request.elements_json, request.elements_json)
                 ours, theirs = (b.connection.execute(query, values).fetchone() for b in (book, part))
+                if table == "crack_area":
+                    areas = [a for c in _areas_of(book, survey.surv_id, values[1]) for (a,) in c.rows]
+                    ours = (len(areas), sum(areas))
                 if ours[0] != theirs[0] or not np.isclose(ours[1], theirs[1], rtol=1e-9):
                     raise VectorError(
                         f"the subset differs from the book in {table}",

@@ -11,17 +11,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from segmentation_core.change.uncertainty import Verdict
 from segmentation_core.export.content import element_rows
 from segmentation_core.export.request import Language, Request
 from segmentation_core.export.template import size_class
 from segmentation_core.export.words import word
-from segmentation_core.statistics.quantities import QUANTITIES
+from segmentation_core.statistics.quantities import QUANTITIES, Quantity
 from segmentation_core.survey.change_styles import CHANGE_GEOMETRY
+from segmentation_core.survey.series import WORSE_WHEN_MORE, ranked, series_of
 from segmentation_core.survey.store import Book
 from segmentation_core.survey.surveys import Survey, orthophotos_of
 from segmentation_core.vocabulary import DefectClass, change_kind, load_vocabulary
 
-__all__ = ["Column", "Table", "class_name", "dictionary", "kind_name", "size_range", "tables"]
+__all__ = [
+    "Column",
+    "Table",
+    "class_name",
+    "dated_surveys",
+    "dictionary",
+    "kind_name",
+    "size_range",
+    "tables",
+    "trends",
+    "verdict_word",
+]
 
 Kind = Literal["text", "count", "length", "area", "ratio", "number", "date"]
 
@@ -69,6 +82,7 @@ def tables(book: Book, request: Request) -> list[Table]:
         _size_classes(book, request),
         _billing(book, request),
         _changes(book, request),
+        trends(book, request),
         _surveys(book, request, language),
     ]
 
@@ -158,8 +172,7 @@ def _statistics(book: Book, request: Request) -> Table:
         for elem_id, code, value, unit, u95, n, version in book.connection.execute(
             query, (survey.surv_id, wanted, wanted)
         ):
-            quantity = named.get(code)
-            name = (quantity.name_en if request.language == "en" else quantity.name_zh) if quantity else code
+            name = _quantity_name(named.get(code), code, request.language)
             rows.append((elem_id, survey.name, survey.date, code, name, value, unit, u95, n, version))
     columns = (
         *_WHERE,
@@ -244,9 +257,9 @@ def _billing(book: Book, request: Request) -> Table:
     rows: list[tuple[Any, ...]] = []
     for survey in request.surveys:
         sizes: dict[tuple[str, str], dict[Any, float]] = defaultdict(lambda: defaultdict(float))
-        lines = _features(book, request, survey, "crack_line", "coalesce(comp_id, -fid), len_m")
-        for elem_id, code, crack, length in lines:
-            sizes[elem_id or "", code][crack] += length or 0.0
+        lines = _features(book, request, survey, "crack_line", "orth_id, coalesce(comp_id, -fid), len_m")
+        for elem_id, code, orth_id, crack, length in lines:  # each orthophoto numbers its cracks anew
+            sizes[elem_id or "", code][orth_id, crack] += length or 0.0
         for elem_id, code, fid, area in _features(book, request, survey, "loss_polygon", "fid, area_m2"):
             sizes[elem_id or "", code][fid] += (area or 0.0) * 1e4
         for (elem_id, code), found in sorted(sizes.items()):
@@ -315,6 +328,68 @@ def _changes(book: Book, request: Request) -> Table:
         Column("tolerance", "mm", "number"),
     )
     return Table("changes", columns, rows)
+
+
+def trends(book: Book, request: Request) -> Table:
+    """Return every statistic's change per year over a request's surveys; no rows for surveys of one date."""
+    surveys = dated_surveys(request)
+    series = series_of(book, surveys, request.elements) if surveys else []
+    places = {
+        (one.elem_id, stat): place
+        for stat in WORSE_WHEN_MORE
+        for place, one in enumerate(ranked(series, stat), start=1)
+    }
+    named = {q.code: q for q in QUANTITIES}
+    rows = []
+    for one in sorted(series, key=lambda s: places.get((s.elem_id, s.stat), len(series))):
+        if one.trend is None:
+            continue
+        there = [(s, p) for s, p in zip(surveys, one.points, strict=True) if p is not None]
+        missing = [s.name for s, p in zip(surveys, one.points, strict=True) if p is None]
+        rows.append(
+            (
+                *(one.elem_id, one.stat, _quantity_name(named.get(one.stat), one.stat, request.language)),
+                *(len(there), there[0][0].date, there[-1][0].date, ", ".join(missing) or None),
+                *(there[0][1].value, there[-1][1].value, one.trend.per_year, one.trend.u95, one.unit),
+                *(verdict_word(one.verdict, request.language), places.get((one.elem_id, one.stat))),
+            )
+        )
+    columns = (
+        *(Column("element"), Column("statistic_code"), Column("statistic")),
+        *(
+            Column("trend_surveys", "1", "count"),
+            Column("date_a", kind="date"),
+            Column("date_b", kind="date"),
+        ),
+        *(Column("missing_in"), Column("first_value", kind="number"), Column("last_value", kind="number")),
+        *(Column("per_year", kind="number"), Column("u95_per_year", kind="number"), Column("unit")),
+        *(Column("verdict"), Column("trend_rank", "1", "count")),
+    )
+    return Table("trends", columns, sorted(rows, key=lambda row: _listed(row[1])))
+
+
+def dated_surveys(request: Request) -> tuple[Survey, ...]:
+    """Return the surveys of a request, or of its pairs, oldest first; none where all are of one date."""
+    pairs = {s.surv_id: s for p in request.pairs for s in (p.before, p.after)}
+    surveys = request.surveys or tuple(sorted(pairs.values(), key=lambda s: s.date))
+    return surveys if len({survey.date for survey in surveys}) > 1 else ()
+
+
+def verdict_word(verdict: Verdict | None, language: Language) -> str | None:
+    """Return what may be said of a trend, in a language; None where nothing may."""
+    keys = {"worse": "verdict_worse", "better (check!)": "verdict_better"}
+    return None if verdict is None else word(keys.get(verdict, "verdict_none"), language)
+
+
+def _listed(stat: str) -> int:
+    """Return the place of a statistic: those that are judged first."""
+    return WORSE_WHEN_MORE.index(stat) if stat in WORSE_WHEN_MORE else len(WORSE_WHEN_MORE)
+
+
+def _quantity_name(quantity: Quantity | None, code: str, language: Language) -> str:
+    if quantity is None:
+        return code
+    return quantity.name_en if language == "en" else quantity.name_zh
 
 
 def _surveys(book: Book, request: Request, language: Language) -> Table:

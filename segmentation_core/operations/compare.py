@@ -17,6 +17,7 @@ from segmentation_core.change.epoch import ChangeSettings
 from segmentation_core.change.losses import compare_losses
 from segmentation_core.change.overtaken import with_overtaken
 from segmentation_core.errors import ParameterError
+from segmentation_core.operations.compare_faint import told_by_probabilities
 from segmentation_core.operations.compare_features import crack_features, loss_features
 from segmentation_core.operations.compare_figures import Dated, change_figures, element_summary
 from segmentation_core.operations.compare_frames import (
@@ -31,7 +32,7 @@ from segmentation_core.statistics.elements import WHOLE_IMAGE, Elements
 from segmentation_core.statistics.network import axes_of
 from segmentation_core.statistics.regions import Regions, assessed_regions
 from segmentation_core.statistics.tally import Tally
-from segmentation_core.survey.epochs import Placement, in_mm, placements_of, read_epoch
+from segmentation_core.survey.epochs import Landing, Placement, in_mm, placements_of, read_epoch
 from segmentation_core.survey.figures import budget_of_survey, is_stale, recompute, tally_orthophoto
 from segmentation_core.survey.outlines import stored_elements
 from segmentation_core.survey.pairs import Comparison, enter_comparison
@@ -135,7 +136,8 @@ def _compare_pair(
             remedy="Put the orthophotos back; until then only the stored statistics can be set side by side "
             "(craquelure export --format xlsx)",
         )
-    registered = register_surveys(before, after, progress)
+    registered, apart = register_surveys(before, after, progress)
+    notes += apart
     with (
         tempfile.TemporaryDirectory(prefix=f".{book.stem}-compare-", dir=book.parent) as folder,
         ExitStack() as stack,
@@ -177,10 +179,11 @@ def _compared(
     repeats: dict[tuple[str, str], float],
 ) -> tuple[Comparison, dict[str, Any]]:
     a, b = surveys
-    sides = (
-        placements_of(books[0], a.surv_id, {r.orth_a: None for r in registered}),
-        placements_of(books[1], b.surv_id, {r.orth_b: r.moved for r in registered}),
-    )
+    first = [Landing(orth_a) for orth_a in dict.fromkeys(r.orth_a for r in registered)]
+    side_a = placements_of(books[0], a.surv_id, first)
+    ground_of = {placement.sighting.orth_id: placement.ground for placement in side_a}
+    later = [Landing(r.orth_b, r.moved, ground_of[r.orth_a]) for r in registered]
+    sides = (side_a, placements_of(books[1], b.surv_id, later))
     ground = _common_ground(books[0], sides)
     epoch_a, epoch_b = (
         read_epoch(book, side, ground.mm_per_unit) for book, side in zip(books, sides, strict=True)
@@ -188,7 +191,9 @@ def _compared(
     settings = _settings(registered, max(epoch_a.gsd_mm, epoch_b.gsd_mm))
     elements = dict(zip(ground.ids, in_mm(list(ground.outlines), ground.mm_per_unit), strict=True))
     losses = compare_losses(epoch_a, epoch_b, settings)
-    cracks = with_overtaken(compare_cracks(epoch_a, epoch_b, settings, elements=elements), losses)
+    found = compare_cracks(epoch_a, epoch_b, settings, elements=elements)
+    told = told_by_probabilities(found, books, sides, registered, ground.mm_per_unit)
+    cracks = with_overtaken(told, losses)
     dated_a, dated_b = (
         _dated(book, survey.date, side, ground)
         for book, survey, side in zip(books, surveys, sides, strict=True)
@@ -218,6 +223,7 @@ def _compared(
         "eps_mm": settings.eps_mm,
         "gsd_mm": settings.gsd_mm,
         "different_methods": different,
+        "faint_m": {side: length / 1e3 for side, length in cracks.faint_mm.items()},
         "refused": [vars(refusal) for refusal in cracks.refusals],
         "notes": [*notes, *(note for r in registered for note in r.registration.notes), *_refusals(cracks)],
     }

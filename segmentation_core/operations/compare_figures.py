@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -18,9 +18,10 @@ from segmentation_core.change.cracks import CrackChange
 from segmentation_core.change.epoch import ChangeSettings
 from segmentation_core.change.losses import LossChange
 from segmentation_core.change.uncertainty import (
+    SHARED_BY_ONE_NETWORK,
     Difference,
     cut_length_sigma_mm,
-    length_sigma_mm,
+    scattered,
     stretch_sigma,
     verdict,
 )
@@ -42,16 +43,6 @@ _JUDGED = ("crack_m", "loss_m2")
 _STRETCHED = {"m": 0.5, "m2": 1.0, "m/m2": 0.5}
 """Share of an area's stretch that a quantity of a unit takes; elements' outlines do not stretch along."""
 
-_SAME_GSD = 0.005
-_OTHER_GSD = 0.004
-"""Of a crack length, where two pictures were not brought to one GSD: up to this much on the demo's true masks
-at 0.9 of the GSD, always more at the finer one."""
-
-_SHARED = 0.7
-"""Correlation of what one network misses and invents on two pictures of one element. Measured on the demo,
-whose second picture has other light, focus and GSD: 0.74 for crack lengths, 0.83 for losses."""
-
-_OF_LENGTH = ("crack_m", "p21_m_per_m2")
 _WORSE, _SAME, _BETTER = "worse", "no change that can be shown", "better (check!)"
 _OF_CRACKS = {"new": "new_m", "widened": "widened_m", "extended": "extended_m", "connected": "extended_m"}
 
@@ -108,12 +99,10 @@ def change_figures(
         stretch = stretch_sigma(settings.sigma_mm, outline)
         for quantity in QUANTITIES:
             code = quantity.code
-            pair = terms[0].get(code, _UNKNOWN), terms[1].get(code, _UNKNOWN)
-            if code in _OF_LENGTH:
-                pair = (
-                    _scattered(pair[0], code, row_a, a.budget),
-                    _scattered(pair[1], code, row_b, b.budget, a.budget.gsd_mm),
-                )
+            pair = (
+                scattered(terms[0].get(code, _UNKNOWN), code, row_a, a.budget.gsd_mm),
+                scattered(terms[1].get(code, _UNKNOWN), code, row_b, b.budget.gsd_mm, a.budget.gsd_mm),
+            )
             figures.append(
                 _figure(
                     (name, code, quantity.unit),
@@ -126,21 +115,6 @@ def change_figures(
                 )
             )
     return figures
-
-
-def _scattered(terms: Terms, code: str, row: Row, budget: Budget, other_gsd_mm: float | None = None) -> Terms:
-    """Return the terms of a crack length or density with the vectoriser's scatter in place of its error.
-
-    What the vectoriser gets wrong on short branches it gets wrong at both dates alike; only what differs from
-    picture to picture stays in a difference (docs/change.md, How sure).
-    """
-    if terms.u_vec is None or budget.gsd_mm is None:
-        return terms
-    scatter_m = length_sigma_mm(math.ceil(float(row["branch_count"] or 0.0)), budget.gsd_mm) / 1e3
-    if other_gsd_mm is not None and abs(other_gsd_mm / budget.gsd_mm - 1) > _SAME_GSD:
-        scatter_m = math.hypot(scatter_m, _OTHER_GSD * float(row["crack_m"] or 0.0))
-    divisor = {"crack_m": 1.0, "p21_m_per_m2": float(row["assessed_m2"] or math.inf)}[code]
-    return replace(terms, u_vec=scatter_m / divisor)
 
 
 def _added(quantity: Quantity, cut_m: float, stretch: float, row: Row) -> float:
@@ -183,7 +157,8 @@ def _figure(
     models = [t.u_model or 0.0 for t in terms]
     if same_method:
         shared = _relative(b, terms[1].u_model) * abs(b - a)
-        own = 0.0 if repeat is not None else math.sqrt(1 - _SHARED)  # repeats hold what is not shared
+        # Repeats hold what is not shared.
+        own = 0.0 if repeat is not None else math.sqrt(1 - SHARED_BY_ONE_NETWORK)
         models = [math.hypot(shared, own * models[0]), own * models[1]]
     difference = Difference(
         a,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import RectBivariateSpline
 
 from segmentation_core.change.registration import Registration, register
+from segmentation_core.change.uncertainty import SAME_GSD
 from segmentation_core.errors import ParameterError, RegistrationError
 from segmentation_core.operations.compare_inputs import Orthophotos
 from segmentation_core.operations.vectorise import vectorise
@@ -30,9 +31,11 @@ from segmentation_core.survey.surveys import OrthophotoRecord, Survey
 from segmentation_core.vectors.class_source import ClassSource, open_class_source
 from segmentation_core.vectors.coarser import average_probabilities
 
-__all__ = ["Registered", "at_one_gsd", "missing_orthophotos", "register_surveys"]
+__all__ = ["Registered", "at_one_gsd", "kept_probabilities", "missing_orthophotos", "register_surveys"]
 
-_SAME_GSD = 0.005
+_LEAST_SHARED = 0.02
+"""Pictures that share less of the smaller one's area are neighbours: what they share others show too."""
+
 _PROBABILITY = "probability.tif"
 _PLATE_STEP_PX = 24
 """Spacing of the places at which a bent mapping is worked out; between them it is interpolated."""
@@ -82,18 +85,45 @@ def missing_orthophotos(orthophotos: Orthophotos) -> list[str]:
     return found
 
 
-def register_surveys(before: Orthophotos, after: Orthophotos, progress: Progress) -> list[Registered]:
-    """Register every orthophoto of the later survey on the one of the earlier survey that it shows most of.
+def register_surveys(
+    before: Orthophotos, after: Orthophotos, progress: Progress
+) -> tuple[list[Registered], list[str]]:
+    """Register the orthophotos of the later survey on all those of the earlier one that they overlap.
+
+    Returns
+    -------
+    list of Registered
+        An orthophoto that shows what several earlier ones show is registered on each of them.
+    list of str
+        Notes on pictures, and pairs of them, that could not be registered: they are not compared.
 
     Raises
     ------
     RegistrationError
-        See `segmentation_core.change.registration.register`; or nothing says which pictures belong together.
+        No pair could be registered, for the reason of the first; or nothing is shown by both surveys.
+    ParameterError
+        Nothing says which pictures belong together.
     """
-    return [
-        Registered(orth_a, orth_b, record_a, record_b, _registered(record_a, record_b, progress))
-        for (orth_a, record_a), (orth_b, record_b) in _matched(before, after)
+    found, notes, failures = [], [], []
+    pairs = _matched(before, after)
+    for (orth_a, record_a), (orth_b, record_b) in pairs:
+        names = f"{Path(record_b.path).name} on {Path(record_a.path).name}"
+        try:
+            registration = _registered(record_a, record_b, progress)
+        except RegistrationError as exc:
+            failures.append(exc)
+            notes.append(f"{names} could not be registered, and is not compared there: {exc.what}")
+            continue
+        found.append(Registered(orth_a, orth_b, record_a, record_b, registration))
+    if not found:
+        raise failures[0]
+    placed = {orth_b for _, (orth_b, _) in pairs}
+    notes += [
+        f"{Path(record.path).name} shows nothing of the earlier survey's pictures, and is not compared"
+        for orth_b, record in after
+        if orth_b not in placed
     ]
+    return found, notes
 
 
 def at_one_gsd(
@@ -126,7 +156,7 @@ def at_one_gsd(
     list of str
         Notes.
     """
-    finer = [(o, r) for o, r in orthophotos if r.gsd_mm < gsd_mm * (1 - _SAME_GSD)]
+    finer = [(o, r) for o, r in orthophotos if r.gsd_mm < gsd_mm * (1 - SAME_GSD)]
     kept = [(o, r) for o, r in finer if _probabilities(r) is not None]
     notes = [
         f"{Path(record.path).name} has {record.gsd_mm:.4g} mm per pixel against {gsd_mm:.4g} mm, and no "
@@ -184,6 +214,18 @@ def _probabilities(record: OrthophotoRecord) -> Path | None:
     return kept if kept is not None and kept.is_file() else None
 
 
+def kept_probabilities(record: OrthophotoRecord, stack: ExitStack) -> ClassSource | None:
+    """Return the probabilities that a survey kept, with its thresholds; None where it kept none.
+
+    Their orthophoto, which says where they are valid, stays open as long as ``stack``.
+    """
+    kept = _probabilities(record)
+    if kept is None:
+        return None
+    photo = stack.enter_context(_opened(record))
+    return open_class_source(kept, thresholds=_thresholds(record), valid_mask_of=photo)
+
+
 def _damage_raster(record: OrthophotoRecord) -> Path | None:
     """Return the probabilities that a survey kept, or the class raster it was made from if unchanged."""
     if (kept := _probabilities(record)) is not None:
@@ -224,20 +266,23 @@ def _defects(record: OrthophotoRecord, photo: Orthophoto) -> ClassSource | None:
 
 
 def _matched(before: Orthophotos, after: Orthophotos) -> list[tuple[Any, Any]]:
-    if len(before) == 1:
-        return [(before[0], b) for b in after]
+    """Return which pictures of the two surveys show the same ground, by their georeference."""
+    if len(before) == len(after) == 1:
+        return [(before[0], after[0])]
     if not all(record.is_georeferenced for _, record in (*before, *after)):
+        if len(before) == 1:
+            return [(before[0], b) for b in after]
         raise ParameterError(
             f"the surveys have {len(before)} and {len(after)} pictures without georeference: nothing says "
             "which belong together",
             remedy="Compare surveys of one picture each, in a book of their own",
         )
-    outlines = [_outline(record) for _, record in before]
     pairs = []
     for b in after:
-        shared = shapely.area(shapely.intersection(outlines, _outline(b[1])))
-        if shared.max() > 0:
-            pairs.append((before[int(np.argmax(shared))], b))
+        outline = _outline(b[1])
+        shared = [(a, shapely.area(shapely.intersection(_outline(a[1]), outline))) for a in before]
+        least = [_LEAST_SHARED * min(_outline(a[1]).area, outline.area) for a in before]
+        pairs += [(a, b) for (a, area), enough in zip(shared, least, strict=True) if area > enough]
     if not pairs:
         raise RegistrationError(
             "the orthophotos of the two surveys show no common ground",

@@ -22,6 +22,7 @@ from segmentation_core.export.sheet.plan import PAPERS_MM, write_plan
 from segmentation_core.export.spreadsheet import write_csv_tables, write_workbook
 from segmentation_core.export.subset import write_geojson, write_subset
 from segmentation_core.export.template import load_template
+from segmentation_core.export.trends import write_trends
 from segmentation_core.survey.figures import is_stale, recompute
 from segmentation_core.survey.store import Book, reading, writing
 from segmentation_core.survey.surveys import Survey, surveys_of
@@ -51,6 +52,7 @@ FORMATS: dict[str, _Format] = {
     "dxf": _Format(write_dxf, ".dxf"),
     "pdf": _Format(write_plan, ".pdf"),
     "html": _Format(write_report, ".html"),
+    "trends": _Format(write_trends),
     "labelme": _Format(write_labelme),
     "masks": _Format(write_masks),
     "dataset": _Format(write_dataset),

@@ -25,6 +25,7 @@ CONTENTS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("sheets-zh.pdf", "pdf", {"language": "zh"}),
     ("report-en.html", "html", {"language": "en"}),
     ("report-zh.html", "html", {"language": "zh"}),
+    ("trends", "trends", {}),
     ("labelme", "labelme", {}),
     ("masks", "masks", {}),
     ("book.gpkg", "gpkg", {}),

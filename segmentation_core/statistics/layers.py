@@ -25,8 +25,8 @@ _KEY_SHIFT = 44
 Placed = Callable[[str, FeatureChunk, NDArray[np.int64]], None]
 """Receives a layer's name, a chunk, and per feature the region that holds most of it (-1: none)."""
 
-Left = Callable[[NDArray[np.object_], NDArray[np.int64], Parts, Regions], Parts]
-"""Crack areas, their connected cracks, their parts in regions: to what counts of the parts."""
+Left = Callable[[NDArray[np.object_], NDArray[np.int64]], NDArray[np.object_]]
+"""Crack areas and their connected cracks, in the raster's frame: to what counts of each area."""
 
 Moved = Callable[[NDArray[np.object_]], NDArray[np.object_]]
 """Geometries into another frame, such as that of an earlier survey."""
@@ -122,10 +122,11 @@ def tally_layers(
         _tell(placed, "island", chunk, parts)
     for found in selection.stream("crack_area", "comp_id"):
         chunk = selection.in_frame(found)
-        parts = regions.areas_of(chunk.geometries)
-        counted = parts
+        parts = counted = regions.areas_of(chunk.geometries)
         if selection.left is not None:
-            counted = selection.left(chunk.geometries, chunk.column(0), parts, regions)
+            left = selection.left(found.geometries, found.column(0))
+            if left is not found.geometries:
+                counted = regions.areas_of(selection.in_frame(replace(found, geometries=left)).geometries)
         tally.add_areas(counted, metres_per_unit)
         _tell(placed, "crack_area", chunk, parts)
     ends = LineEnds(regions)

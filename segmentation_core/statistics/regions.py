@@ -49,11 +49,6 @@ class Parts:
         home[self.features[order]] = self.regions[order]
         return home
 
-    def scaled(self, shares: NDArray[np.float64]) -> Parts:
-        """Return the amounts times a share of each part, without parts whose share is 0."""
-        kept = shares > 0
-        return Parts(self.features[kept], self.regions[kept], self.amounts[kept] * shares[kept])
-
 
 @dataclass
 class Regions:

@@ -104,10 +104,8 @@ def enter(path: Path, entry: Entry, progress: Progress) -> Entered:
         require_crs(book, entry.crs_wkt, Path(record.path))
         survey = enter_survey(book, entry.name, entry.date)
         orth_id, is_repeat = enter_orthophoto(book, survey, record)
-        if entry.elements is not None:
-            require_same_outlines(book, entry.elements, entry.elements_path)
-            enter_elements(book, entry.elements)
-        notes = _enter_ground(book, entry, vectors, survey.surv_id, orth_id)
+        notes = _enter_elements(book, entry)
+        notes += _enter_ground(book, entry, vectors, survey.surv_id, orth_id)
         scope = f"{survey.uid}/{record.sha256}"
         target = Target(survey.surv_id, orth_id, scope, record.pixel_side, survey.date)
         counts = write_features(book, target, vectors, progress)
@@ -116,6 +114,23 @@ def enter(path: Path, entry: Entry, progress: Progress) -> Entered:
         update_validity(book.connection, ["assessed", *(layer.name for layer in DEFECT_LAYERS)])
         run, all_notes = vectors.run, (*notes, *figures.notes)
     return Entered(survey.surv_id, orth_id, is_repeat, counts, figures, run, all_notes)
+
+
+def _enter_elements(book: Book, entry: Entry) -> tuple[str, ...]:
+    """Store elements that are new to the book; what was measured without them is then stale."""
+    if entry.elements is None:
+        return ()
+    require_same_outlines(book, entry.elements, entry.elements_path)
+    added = enter_elements(book, entry.elements)
+    others = book.connection.execute("SELECT 1 FROM element_stats LIMIT 1").fetchone() is not None
+    if not added or not others:
+        return ()
+    for table in ("element_stats", "change_stats"):
+        book.connection.execute(f"UPDATE {table} SET stale = 1")
+    return (
+        f"{added} elements are new to the book: its other surveys are measured for them when they are "
+        "next compared or exported",
+    )
 
 
 def _enter_ground(

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from segmentation_core.change.epoch import Epoch
 from segmentation_core.statistics.features import stream_features
+from segmentation_core.statistics.layers import Moved
 from segmentation_core.statistics.outlines import polygon_parts
 from segmentation_core.survey.figures import COUNTED, Sighting, grounds_of
 from segmentation_core.survey.store import Book
 from segmentation_core.survey.surveys import orthophotos_of
 
-__all__ = ["Placement", "in_mm", "placements_of", "read_epoch"]
+__all__ = ["Landing", "Placement", "in_mm", "placements_of", "read_epoch"]
 
 _TIP, _CUT_OFF = "I", "E"
 
@@ -38,25 +39,47 @@ class Placement:
     ground: Any
 
 
-def placements_of(book: Book, surv_id: str, moved: dict[str, Any] | None = None) -> list[Placement]:
-    """Return a survey's orthophotos with their grounds, in the frame into which ``moved`` brings them.
+@dataclass(frozen=True)
+class Landing:
+    """How one orthophoto of a survey comes into the common frame.
 
-    Parameters
+    Attributes
     ----------
-    book : Book
-    surv_id : str
-    moved : dict of orth_id to callable, or None
-        See `Sighting`; orthophotos that are not in it are left out. None: all, in their own frame.
+    orth_id : str
+    moved : callable or None
+        See `Sighting`; None: it lies in the frame.
+    within : shapely (Multi)Polygon or None
+        Where in the frame that holds; None: everywhere.
+    """
+
+    orth_id: str
+    moved: Moved | None = None
+    within: Any = None
+
+
+def placements_of(book: Book, surv_id: str, landings: Sequence[Landing]) -> list[Placement]:
+    """Return a survey's orthophotos with their grounds in the common frame, none of which overlap.
+
+    An orthophoto may land several times, on different ground each time.
     """
     orthophotos = orthophotos_of(book, surv_id)
     grounds, _ = grounds_of(book, orthophotos)
+    own = {
+        orth_id: (number, record, ground)
+        for number, ((orth_id, record), ground) in enumerate(zip(orthophotos, grounds, strict=True))
+    }
     placements = []
-    for number, ((orth_id, record), ground) in enumerate(zip(orthophotos, grounds, strict=True)):
-        if moved is not None and orth_id not in moved:
-            continue
-        move = None if moved is None else moved[orth_id]
-        placed = ground if move is None else polygon_parts(shapely.make_valid(_one(move, ground)))
-        placements.append(Placement(Sighting(surv_id, orth_id, number, record, move), placed))
+    taken: Any = shapely.MultiPolygon()
+    for landing in landings:
+        number, record, ground = own[landing.orth_id]
+        if landing.moved is not None:
+            ground = polygon_parts(shapely.make_valid(_one(landing.moved, ground)))
+        if landing.within is not None:
+            ground = polygon_parts(shapely.intersection(ground, landing.within))
+        if len(landings) > 1 and record.is_georeferenced:
+            ground, taken = polygon_parts(shapely.difference(ground, taken)), shapely.union(taken, ground)
+        sighting = Sighting(surv_id, landing.orth_id, number, record, landing.moved)
+        placements.append(Placement(sighting, ground))
     return placements
 
 

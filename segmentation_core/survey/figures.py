@@ -22,7 +22,7 @@ from segmentation_core.statistics.regions import Regions, assessed_regions, over
 from segmentation_core.statistics.tally import Row, Tally
 from segmentation_core.statistics.uncertainty import Terms, as_dicts, resolution_notes, uncertainties
 from segmentation_core.survey.outlines import stored_assessed, stored_elements
-from segmentation_core.survey.rejections import KeptShares
+from segmentation_core.survey.rejections import RejectedLines
 from segmentation_core.survey.schema import DEFECT_LAYERS, UNTOUCHED
 from segmentation_core.survey.store import Book
 from segmentation_core.survey.surveys import OrthophotoRecord, orthophotos_of
@@ -162,7 +162,7 @@ def tally_orthophoto(
     """Add what one orthophoto of a survey shows, rejected features left out; one region per element."""
     record, whose = sighting.record, (sighting.surv_id, sighting.orth_id)
     tally.add_assessed(regions.areas * record.metres_per_unit**2)
-    shares = KeptShares(book.connection, *whose, sighting.moved)
+    rejected = RejectedLines(book.connection, *whose, record.pixel_side)
     selection = Selection(
         book.connection,
         record.gsd_mm,
@@ -170,7 +170,7 @@ def tally_orthophoto(
         COUNTED,
         whose,
         sighting.number,
-        shares.left,
+        rejected.left_of,
         sighting.moved,
     )
     tally_layers(selection, regions, record.metres_per_unit, tally, placed)

@@ -10,7 +10,32 @@ from segmentation_core.export.request import Language
 from segmentation_core.statistics.quantities import QUANTITIES
 from segmentation_core.survey.store import Book
 
-__all__ = ["Figure", "Figures", "differences_of", "figures_of"]
+__all__ = ["Figure", "Figures", "Scale", "differences_of", "figures_of", "scale_of"]
+
+
+_CODES = {quantity.code: quantity for quantity in QUANTITIES}
+_SHOWN = tuple(field for field in ELEMENT_LAYER.fields if field.source in _CODES)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a statistic is shown: its name, people's unit (empty: none), and the factor from the book's."""
+
+    name: str
+    unit: str
+    factor: float
+
+    @property
+    def title(self) -> str:
+        """Name and unit, as ``Crack length [m]``."""
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
+
+
+def scale_of(code: str, language: Language) -> Scale:
+    """Return how a statistic of the elements' layer is shown."""
+    field, quantity = next(f for f in _SHOWN if f.source == code), _CODES[code]
+    unit = field.unit.replace("2", "²") if field.unit != "1" else ""
+    return Scale(quantity.name_en if language == "en" else quantity.name_zh, unit, field.factor)
 
 
 @dataclass(frozen=True)
@@ -56,18 +81,17 @@ def _figures(book: Book, query: str, whose: str, language: Language, *, is_diffe
     stored: dict[str, dict[str, tuple[float | None, float | None]]] = {}
     for elem_id, code, value, u95 in book.connection.execute(query, (whose,)):
         stored.setdefault(elem_id, {})[code] = (value, u95)
-    fields = {f.source: f for f in ELEMENT_LAYER.fields}
-    listed = [(q, fields[q.code]) for q in QUANTITIES if q.code in fields]
+    scales = {field.source: scale_of(field.source, language) for field in _SHOWN}
     return {
         elem_id: tuple(
             Figure(
-                q.code,
-                q.name_en if language == "en" else q.name_zh,
-                f.unit.replace("2", "²") if f.unit != "1" else "",
-                *_scaled(values.get(q.code, (None, None)), f.factor),
+                code,
+                scale.name,
+                scale.unit,
+                *_scaled(values.get(code, (None, None)), scale.factor),
                 is_difference,
             )
-            for q, f in listed
+            for code, scale in scales.items()
         )
         for elem_id, values in stored.items()
     }

@@ -50,7 +50,7 @@ def test_one_file_that_needs_nothing(changed_book, tmp_path):
         "Glossary",
         "P21",
         "2025-10-01",
-        "<polyline",
+        'class="plots"',
     ):
         assert word in text, word
 
@@ -110,5 +110,5 @@ def test_without_its_orthophoto(rich_book, orthophoto, tmp_path):
 def test_one_survey_has_no_plot_and_says_so(rich_book, tmp_path):
     export(rich_book, "html", tmp_path / "r.html")
     text, _ = parsed(tmp_path / "r.html")
-    assert "<polyline" not in text
+    assert 'class="plots"' not in text
     assert "nothing to plot over time" in text
