@@ -91,6 +91,7 @@ def _lay_out(staged: Path) -> None:
     shutil.copytree(_ROOT / "qgis_plugin", staged, ignore=_LEFT_OUT)
     core = _ROOT / "segmentation_core"
     shutil.copyfile(core / "protocol.py", staged / "engine" / "protocol.py")
+    shutil.copyfile(core / "sqlite_uri.py", staged / "results" / "sqlite_uri.py")
     shutil.copyfile(core / "vocabulary" / "defect_classes.json", staged / "vocabulary.json")
     for name in ("LICENSE", "metadata.txt"):
         shutil.copyfile(_ROOT / name, staged / name)

@@ -58,9 +58,9 @@ def clean() -> dict[str, str]:
         for k, v in os.environ.items()
         if not k.startswith(("PYTHON", "VIRTUAL_ENV", "PROJ_", "GDAL_", "QT_"))
     }
-    # QGIS's own Python takes its libraries from the first python3 on the path: never this environment's.
-    ours = str(Path(sys.prefix) / "bin")
-    path = os.pathsep.join(p for p in kept.get("PATH", "").split(os.pathsep) if p != ours)
+    # QGIS's own Python takes its libraries from the first python3 on the path: never a virtual environment's.
+    places = [Path(p) for p in kept.get("PATH", "").split(os.pathsep)]
+    path = os.pathsep.join(str(p) for p in places if not (p.parent / "pyvenv.cfg").is_file())
     return {**kept, "PATH": path, "LC_ALL": "C.UTF-8"}
 
 
