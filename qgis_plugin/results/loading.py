@@ -26,6 +26,7 @@ from .rasters import style_classes, style_probability
 __all__ = [
     "LayerPlan",
     "change_layers",
+    "drawn_tables",
     "load_later",
     "load_now",
     "raster_layers",
@@ -77,6 +78,11 @@ def _defect_titles() -> dict[str, str]:
         "loss_polygon": tr("Paint loss"),
         "crack_line": tr("Cracks"),
     }
+
+
+def drawn_tables() -> list[str]:
+    """Return the tables of the damage that is drawn, lowest first."""
+    return list(_defect_titles())
 
 
 def survey_layers(book: str, surv_id: str) -> list[LayerPlan]:

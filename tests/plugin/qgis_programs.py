@@ -65,10 +65,10 @@ def clean() -> dict[str, str]:
 
 
 class Profile:
-    """A profile of QGIS with the plugin installed from its zip."""
+    """A profile of QGIS with the plugin installed from its zip; without a package, as QGIS makes it."""
 
     def __init__(
-        self, folder: Path, package: Path, locale: str = "en_US", python: str = sys.executable
+        self, folder: Path, package: Path | None, locale: str = "en_US", python: str = sys.executable
     ) -> None:
         self.folder, self.home = folder, folder / "home"
         self.profiles = folder / "config"
@@ -78,8 +78,11 @@ class Profile:
         profile = self.profiles / "profiles" / "default"
         (profile / "QGIS").mkdir(parents=True)
         (profile / "QGIS" / "QGIS3.ini").write_text(_SETTINGS.format(locale=locale), encoding="utf-8")
-        command = [sys.executable, "-m", "segmentation_core.cli", "plugin", "install", str(package)]
-        subprocess.run([*command, "--profile", str(profile)], check=True, capture_output=True, timeout=120)
+        if package is not None:
+            command = [sys.executable, "-m", "segmentation_core.cli", "plugin", "install", str(package)]
+            subprocess.run(
+                [*command, "--profile", str(profile)], check=True, capture_output=True, timeout=120
+            )
         self.settings = profile / "QGIS" / "QGIS3.ini"
         self.use_python(python)
         self.environment = {

@@ -14,7 +14,7 @@ import rasterio
 import two_dates
 from affine import Affine
 from journey_data import GSD_M, picture_and_classes, write_elements, write_raster
-from qgis_programs import require_qgis
+from qgis_programs import Profile, require_qgis
 from test_engine import _ODD
 
 from segmentation_core.facade.generate import ID_FIELD, generate_facade
@@ -62,6 +62,8 @@ def test_somebody_maps_a_facade(profile, facade, tmp_path):
     assert losses == sorted(losses, reverse=True)
     assert notes["selected_on_map"] == [notes["clicked"]]
     assert notes["selected_in_table"] == notes["expected_in_table"]
+    assert notes["covered"]
+    assert notes["uncovered"]
     assert notes["preview_left"] == []
     assert notes["kept"] == "done", notes["kept_message"]
     assert 0 < notes["cracks_after"] < notes["cracks"]
@@ -159,6 +161,29 @@ def network(tmp_path, odd_files):
     for name in ("ortho", "classes"):
         shutil.copy(odd_files[name], folder / f"{name}.tif")
     return folder
+
+
+def test_a_newcomer_installs_the_zip_and_maps_a_picture(package, odd_files, tmp_path):
+    """By QGIS's own "Install from ZIP", in a profile that has never seen the plugin or an engine."""
+    require_qgis()
+    out = tmp_path / "shots"
+    notes = Profile(tmp_path / "qgis", None).desktop(
+        "from_zip",
+        out,
+        zip=package,
+        ortho=odd_files["ortho"],
+        classes=odd_files["classes"],
+        book=tmp_path / "first.gpkg",
+        python=sys.executable,
+    )
+    keep(out, "from_zip")
+    assert notes["exit"] == 0
+    assert notes["before"] is False
+    assert notes["plugin"]["name"] == "Craquelure"
+    assert notes["plugin"]["error"] == ""
+    assert "no engine yet" in notes["no_engine"]
+    assert "Settings > Options > Craquelure" in notes["no_engine"]
+    assert notes["run"] == "done", notes["said"]
 
 
 def test_faults_are_told_and_survived(profile, odd_files, read_only_book, network, tmp_path):

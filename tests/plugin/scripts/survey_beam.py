@@ -139,7 +139,9 @@ def steps(desk):
     desk.notes["threshold_note"] = thresholds.note.text()
     yield desk.idle
     desk.shoot("6-vectors")
+    desk.notes["covered"] = not root.findLayer(crack.id()).itemVisibilityChecked()
     desk.click("craquelureThresholdClose")
+    desk.notes["uncovered"] = root.findLayer(crack.id()).itemVisibilityChecked()
     desk.notes["preview_left"] = [
         each.name() for each in desk.project.mapLayers().values() if "view-" in each.source()
     ]
