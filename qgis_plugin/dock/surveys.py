@@ -122,6 +122,7 @@ class SurveysPage(QWidget):
         if listed:
             self.table.setCurrentItem(self.table.topLevelItem(len(listed) - 1))
         self.load_button.setEnabled(bool(listed))
+        self.compare_button.setEnabled(len(listed) > 1)
         self.remove_button.setEnabled(bool(listed) and self._panel.can_write())
         self.run_button.setEnabled(self._panel.can_write())
 

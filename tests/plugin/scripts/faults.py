@@ -65,13 +65,13 @@ def steps(desk):
     notes["hung"], notes["hung_s"] = run().state.value, time.perf_counter() - began
 
     # a full disk
-    engine(facts["full"])
-    choose("ortho")
-    run = start(desk, page)
-    yield lambda: run().is_over
-    notes["full"], notes["full_said"] = run().state.value, run().message
-    notes["full_left"] = Path(facts["book"]).exists()
     engine(facts["python"])
+    if facts["full_book"]:
+        choose("ortho", book="full_book")
+        run = start(desk, page)
+        yield lambda: run().is_over
+        notes["full"], notes["full_said"] = run().state.value, run().message
+        notes["full_left"] = [path.name for path in Path(facts["full_book"]).parent.iterdir()]
 
     # a book that may not be written
     panel.open_book(facts["read_only"])
@@ -96,8 +96,7 @@ def steps(desk):
     run = start(desk, page)
     yield lambda: run().is_over
     notes["network"], notes["network_said"] = run().state.value, run().message
-    everything = Qt.MatchFlag.MatchContains | Qt.MatchFlag.MatchRecursive
-    notes["notes_shown"] = [item.text(0) for item in desk.find("craquelureRuns").findItems("", everything)]
+    notes["notes_shown"] = desk.find("craquelureRunNotes").toPlainText()
     desk.shoot("notes")
     choose("far_ortho", "far_classes", book="far_book", day=2)
     run = start(desk, page)
