@@ -38,7 +38,10 @@ from .tasks import in_background
 from .translation import tr
 from .widgets import button, row
 
-__all__ = ["OptionsPage"]
+__all__ = ["OPTIONS_PAGE", "OptionsPage"]
+
+OPTIONS_PAGE = "craquelureOptions"
+"""Under this name QGIS opens its options at this page."""
 
 _WHEELS = Path(__file__).parent / "wheels"
 
@@ -50,6 +53,7 @@ class OptionsPage(QgsOptionsPageWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setObjectName(OPTIONS_PAGE)
         self._log = ""
         self._task: Any = None
         column = QVBoxLayout(self)
@@ -72,7 +76,7 @@ class OptionsPage(QgsOptionsPageWidget):
         self.test_button = button("craquelureTest", tr("Check it"), self._check)
         form.addRow(tr("Python"), self.python)
         form.addRow(_label(tr("Leave it empty to use the installed engine below.")))
-        form.addRow(self.test_button)
+        form.addRow(row(self.test_button))
         return box
 
     def _managed(self) -> QGroupBox:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgis.PyQt.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from qgis.PyQt.QtWidgets import QHBoxLayout, QHeaderView, QPushButton, QTreeWidget, QWidget
 
-__all__ = ["button", "row"]
+__all__ = ["button", "row", "tree"]
 
 
 def button(name: str, title: str, action: Any) -> QPushButton:
@@ -23,4 +23,17 @@ def row(*widgets: QWidget) -> QHBoxLayout:
     for widget in widgets:
         made.addWidget(widget)
     made.addStretch(1)
+    return made
+
+
+def tree(name: str, titles: list[str]) -> QTreeWidget:
+    """Return a list with columns; the first takes what room is left."""
+    made = QTreeWidget()
+    made.setObjectName(name)
+    made.setHeaderLabels(titles)
+    made.setRootIsDecorated(False)
+    made.setUniformRowHeights(True)
+    made.header().setStretchLastSection(False)
+    made.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    made.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
     return made

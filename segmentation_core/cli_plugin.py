@@ -26,7 +26,13 @@ def plugin_package(
     from segmentation_core.operations.plugin import plugin_package as run
 
     result = run(out)
-    print_json(result) if as_json else typer.echo(f"{result['zip']} ({result['bytes'] / 1e6:.1f} MB)")
+    if as_json:
+        print_json(result)
+        return
+    typer.echo(f"{result['zip']} ({result['bytes'] / 1e6:.1f} MB)")
+    if result["missing"]:
+        missing = ", ".join(result["missing"])
+        typer.echo(f"For plugins.qgis.org, pyproject.toml must say more (authors, urls): {missing}")
 
 
 @plugin_app.command("install")

@@ -42,7 +42,7 @@ from segmentation_core.protocol import (
     encode,
 )
 
-__all__ = ["COMMANDS", "VERBS", "main", "serve"]
+__all__ = ["COMMANDS", "STANDING_BY", "VERBS", "main", "serve"]
 
 VERBS: dict[str, str] = {
     "survey": "survey:survey",
@@ -63,6 +63,9 @@ VERBS: dict[str, str] = {
     "book_check": "book:book_check",
 }
 """Verb to module and function of `segmentation_core.operations`."""
+
+STANDING_BY: dict[str, str] = {"vectorise": "segmentation_core.vectors.crew:stand_by"}
+"""What makes the first answer of a verb that is asked again and again as quick as the later ones."""
 
 COMMANDS = "craquelure.commands"
 """Entry points of verbs that other packages add, such as training; asked with ``{"words": [...]}``."""
@@ -135,7 +138,7 @@ def serve(requests: TextIO, answers: TextIO, warm: tuple[str, ...] = ()) -> None
     requests, answers : text streams
         Lines of `protocol`.
     warm : tuple of str
-        Verbs whose modules are imported before the first request, to answer that one sooner.
+        Verbs that are made ready before the first request, to answer that one sooner.
     """
     line = _Line(answers)
     line.send(Hello(PROTOCOL_VERSION, __version__, platform.python_version(), sys.executable))
@@ -144,6 +147,9 @@ def serve(requests: TextIO, answers: TextIO, warm: tuple[str, ...] = ()) -> None
     threading.Thread(target=_listen, args=(requests, waiting, line, busy), daemon=True).start()
     for verb in warm:
         _function(verb)
+        if verb in STANDING_BY:
+            module, name = STANDING_BY[verb].split(":")
+            getattr(import_module(module), name)()
     while (task := waiting.get()) is not None:
         busy.set()
         answer = task.run()

@@ -34,6 +34,10 @@ _OPTIONS = {
     "--device": "Device",
     "--exclude": "Areas to leave out",
     "--overwrite": "Overwrite",
+    "--gsd-u": "Standard uncertainty of the scale",
+    "--max-crack-width": "Widest crack that gets a line",
+    "--damage-rules": "Damage rules",
+    "--snap": "Ends meet lines within",
 }
 """What the engine's messages call an option of its command line, and how the dialog labels it."""
 

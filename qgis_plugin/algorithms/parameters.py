@@ -23,13 +23,17 @@ from .base import advanced
 from .inputs import GSD_PROPERTY, raster_fault, raster_file
 
 __all__ = [
+    "add_crack_width",
     "add_elements",
     "add_gsd",
+    "add_gsd_uncertainty",
     "add_inside",
     "add_model",
     "add_orthophoto",
     "add_thresholds",
+    "crack_width_px",
     "gsd_mm",
+    "gsd_u_percent",
     "model_arguments",
     "number",
     "orthophoto_fault",
@@ -47,6 +51,8 @@ DEVICE = "DEVICE"
 GSD = "GSD_MM"
 WORKING_GSD = "WORKING_GSD_MM"
 INSIDE = "INSIDE_ELEMENTS"
+GSD_UNCERTAINTY = "GSD_UNCERTAINTY_PERCENT"
+CRACK_WIDTH = "MAX_CRACK_WIDTH_PX"
 
 
 def add_orthophoto(algorithm: QgsProcessingAlgorithm) -> None:
@@ -64,6 +70,38 @@ def add_gsd(algorithm: QgsProcessingAlgorithm) -> None:
 def _millimetres(name: str, title: str) -> QgsProcessingParameterNumber:
     kind = QgsProcessingParameterNumber.Type.Double
     return QgsProcessingParameterNumber(name, title, kind, optional=True, minValue=1e-6)
+
+
+def add_gsd_uncertainty(algorithm: QgsProcessingAlgorithm) -> None:
+    """Add how sure the scale is."""
+    algorithm.addParameter(
+        advanced(
+            QgsProcessingParameterNumber(
+                GSD_UNCERTAINTY,
+                tr("Standard uncertainty of the scale (per cent; empty: not known)"),
+                QgsProcessingParameterNumber.Type.Double,
+                optional=True,
+                minValue=0.0,
+                maxValue=100.0,
+            )
+        )
+    )
+
+
+def add_crack_width(algorithm: QgsProcessingAlgorithm) -> None:
+    """Add from which width on a crack gets no centreline."""
+    algorithm.addParameter(
+        advanced(
+            QgsProcessingParameterNumber(
+                CRACK_WIDTH,
+                tr("Widest crack that gets a line (pixels; empty: 64)"),
+                QgsProcessingParameterNumber.Type.Integer,
+                optional=True,
+                minValue=2,
+                maxValue=1024,
+            )
+        )
+    )
 
 
 def add_model(algorithm: QgsProcessingAlgorithm) -> None:
@@ -169,6 +207,17 @@ def gsd_mm(algorithm: Any, parameters: dict[str, Any], context: Any) -> float | 
     layer = algorithm.parameterAsRasterLayer(parameters, ORTHOPHOTO, context)
     stored = None if layer is None else layer.customProperty(GSD_PROPERTY)
     return None if stored is None else float(stored)
+
+
+def gsd_u_percent(algorithm: Any, parameters: dict[str, Any], context: Any) -> float | None:
+    """Return the standard uncertainty of the scale in per cent, None where none was given."""
+    return number(algorithm, parameters, GSD_UNCERTAINTY, context)
+
+
+def crack_width_px(algorithm: Any, parameters: dict[str, Any], context: Any) -> int | None:
+    """Return the widest crack that gets a line, None for the engine's own limit."""
+    width = number(algorithm, parameters, CRACK_WIDTH, context)
+    return None if width is None else round(width)
 
 
 def orthophoto_fault(algorithm: Any, parameters: dict[str, Any], context: Any) -> str | None:

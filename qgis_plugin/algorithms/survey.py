@@ -79,6 +79,8 @@ class SurveyAlgorithm(CraquelureAlgorithm):
             )
         )
         shared.add_thresholds(self)
+        shared.add_gsd_uncertainty(self)
+        shared.add_crack_width(self)
         self.addParameter(
             advanced(
                 QgsProcessingParameterBoolean(
@@ -90,6 +92,7 @@ class SurveyAlgorithm(CraquelureAlgorithm):
             ("LOSS_POLYGON", tr("Paint loss")),
             ("CRACK_LINE", tr("Cracks")),
             ("CRACK_AREA", tr("Crack areas")),
+            ("ISLAND", tr("Islands")),
             ("ELEMENT", tr("Building elements")),
         ):
             self.addOutput(QgsProcessingOutputVectorLayer(name, title))
@@ -144,6 +147,8 @@ class SurveyAlgorithm(CraquelureAlgorithm):
             **shared.model_arguments(self, parameters, context),
             "inside_elements": self.parameterAsBool(parameters, INSIDE, context),
             "discard_rasters": self.parameterAsBool(parameters, self.DISCARD, context),
+            "gsd_u_percent": shared.gsd_u_percent(self, parameters, context),
+            "max_crack_width_px": shared.crack_width_px(self, parameters, context),
         }
         if classes is not None:
             self._arguments["classes"] = raster_file(classes)

@@ -42,6 +42,7 @@ class VectoriseAlgorithm(CraquelureAlgorithm):
         )
         shared.add_thresholds(self)
         shared.add_gsd(self)
+        shared.add_crack_width(self)
         self.addParameter(
             QgsProcessingParameterFileDestination(self.OUTPUT, tr("Vectors"), tr("GeoPackage (*.gpkg)"))
         )
@@ -49,6 +50,7 @@ class VectoriseAlgorithm(CraquelureAlgorithm):
             ("LOSS_POLYGON", tr("Paint loss")),
             ("CRACK_LINE", tr("Cracks")),
             ("CRACK_AREA", tr("Crack areas")),
+            ("ISLAND", tr("Islands")),
         ):
             self.addOutput(QgsProcessingOutputVectorLayer(name, title))
         for name, (_, title) in TOTALS.items():
@@ -78,6 +80,7 @@ class VectoriseAlgorithm(CraquelureAlgorithm):
             "out": self.parameterAsFileOutput(parameters, self.OUTPUT, context),
             "thresholds": shared.threshold_arguments(self, parameters, context),
             "gsd_mm": shared.number(self, parameters, shared.GSD, context),
+            "max_crack_width_px": shared.crack_width_px(self, parameters, context),
         }
         return True
 

@@ -13,11 +13,8 @@ from qgis.PyQt.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QGroupBox,
-    QHeaderView,
     QLineEdit,
     QMessageBox,
-    QProgressBar,
-    QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -30,7 +27,8 @@ from ..results.loading import load_now, survey_layers
 from ..settings import default_device, engine_python
 from ..tasks import in_background
 from ..translation import tr
-from ..widgets import button, row
+from ..widgets import button, row, tree
+from .run_list import RunList
 from .runs import Run, RunQueue, RunState
 from .scale import ScaleTool
 
@@ -48,23 +46,19 @@ class SurveysPage(QWidget):
         self._project_closed = False
         self._scale_tool: ScaleTool | None = None
         self.queue = RunQueue(self)
-        self.queue.changed.connect(self._show_queue)
         self.queue.finished.connect(self._finish)
         QgsProject.instance().cleared.connect(self._note_closed)
         self._make_book_list()
         self._make_form()
-        self._make_queue_list()
         column = QVBoxLayout(self)
         column.addWidget(self.table, 2)
         column.addLayout(row(self.load_button, self.compare_button, self.remove_button))
         column.addWidget(self._form)
-        column.addWidget(self.progress)
-        column.addWidget(self.runs, 1)
-        column.addLayout(row(self.cancel_button, self.clear_button))
+        column.addWidget(RunList(self.queue), 1)
         self.refresh()
 
     def _make_book_list(self) -> None:
-        self.table = _tree("craquelureSurveys", [tr("Survey"), tr("Date"), tr("Orthophotos"), tr("State")])
+        self.table = tree("craquelureSurveys", [tr("Survey"), tr("Date"), tr("Orthophotos"), tr("State")])
         self.table.itemDoubleClicked.connect(lambda *_: self.load_selected())
         self.load_button = button("craquelureLoad", tr("Load layers"), self.load_selected)
         self.remove_button = button("craquelureRemove", tr("Remove survey…"), self._ask_to_remove)
@@ -116,15 +110,6 @@ class SurveysPage(QWidget):
         form.addRow(tr("Class raster"), self.classes)
         form.addRow(self.run_button)
 
-    def _make_queue_list(self) -> None:
-        self.progress = QProgressBar()
-        self.progress.setObjectName("craquelureProgress")
-        self.progress.setRange(0, 100)
-        self.progress.hide()
-        self.runs = _tree("craquelureRuns", [tr("Run"), tr("State")])
-        self.cancel_button = button("craquelureCancel", tr("Cancel"), self.cancel_selected)
-        self.clear_button = button("craquelureClear", tr("Clear finished"), self.queue.forget_finished)
-
     def refresh(self) -> None:
         """Show the surveys of the book."""
         self.table.clear()
@@ -137,6 +122,7 @@ class SurveysPage(QWidget):
         if listed:
             self.table.setCurrentItem(self.table.topLevelItem(len(listed) - 1))
         self.load_button.setEnabled(bool(listed))
+        self.compare_button.setEnabled(len(listed) > 1)
         self.remove_button.setEnabled(bool(listed) and self._panel.can_write())
         self.run_button.setEnabled(self._panel.can_write())
 
@@ -187,31 +173,6 @@ class SurveysPage(QWidget):
         fault = self.queue.add(parameters)
         if fault:
             self._panel.tell(fault)
-
-    def cancel_selected(self) -> None:
-        """Cancel the selected run, or the one at work."""
-        item = self.runs.currentItem()
-        run = item.data(0, _KEY) if item is not None else self.queue.current
-        if run is not None and run.is_over:
-            run = self.queue.current
-        if run is not None:
-            self.queue.cancel(run)
-
-    def _show_queue(self) -> None:
-        current = self.queue.current
-        self.progress.setVisible(current is not None)
-        if current is not None:
-            self.progress.setValue(int(current.percent))
-        if self.runs.topLevelItemCount() != len(self.queue.runs):
-            self.runs.clear()
-            for run in self.queue.runs:
-                item = QTreeWidgetItem([run.title])
-                item.setData(0, _KEY, run)
-                self.runs.addTopLevelItem(item)
-        for number, run in enumerate(self.queue.runs):
-            item = self.runs.topLevelItem(number)
-            item.setText(1, _state_text(run))
-            item.setToolTip(1, run.message or "\n".join(run.notes))
 
     def _finish(self, run: Run, results: dict[str, Any]) -> None:
         if run.state is RunState.FAILED:
@@ -345,16 +306,6 @@ class SurveysPage(QWidget):
         self.queue.stop()
 
 
-def _state_text(run: Run) -> str:
-    return {
-        RunState.WAITING: tr("waiting"),
-        RunState.RUNNING: f"{run.percent:.0f} %",
-        RunState.DONE: tr("done"),
-        RunState.FAILED: tr("failed"),
-        RunState.CANCELLED: tr("stopped"),
-    }[run.state]
-
-
 def _optional_layer(name: str, kind: Any, empty: str) -> QgsMapLayerComboBox:
     box = QgsMapLayerComboBox()
     box.setObjectName(name)
@@ -362,15 +313,3 @@ def _optional_layer(name: str, kind: Any, empty: str) -> QgsMapLayerComboBox:
     box.setAllowEmptyLayer(True, empty)
     box.setCurrentIndex(0)
     return box
-
-
-def _tree(name: str, titles: list[str]) -> QTreeWidget:
-    tree = QTreeWidget()
-    tree.setObjectName(name)
-    tree.setHeaderLabels(titles)
-    tree.setRootIsDecorated(False)
-    tree.setUniformRowHeights(True)
-    tree.header().setStretchLastSection(False)
-    tree.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-    tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-    return tree

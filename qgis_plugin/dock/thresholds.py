@@ -26,7 +26,7 @@ from ..algorithms.parameters import threshold_parameter
 from ..engine.client import Engine
 from ..engine.errors import EngineError
 from ..results.book import BookFault, OrthophotoRow, SurveyRow, orthophotos, surveys
-from ..results.loading import load_now, vector_layers
+from ..results.loading import drawn_tables, load_now, vector_layers
 from ..results.local_crs import adopt
 from ..results.rasters import PROBABILITY_SCALE, class_name, defect_classes, show_above
 from ..settings import default_device, engine_python
@@ -48,6 +48,7 @@ class ThresholdsPage(QWidget):
         self._panel = panel
         self._photos: list[tuple[SurveyRow, OrthophotoRow]] = []
         self._rasters: dict[str, str] = {}
+        self._covered: list[str] = []
         self._engine: Engine | None = None
         self._busy = self._again = False
         self._number = 0
@@ -155,6 +156,7 @@ class ThresholdsPage(QWidget):
         current = self._current()
         if current is None or current[1].probability is None:
             return
+        self._uncover()
         for band, defect in enumerate(defect_classes(), start=1):
             layer = self._raster(current[1].probability, defect)
             if layer is None:
@@ -181,6 +183,27 @@ class ThresholdsPage(QWidget):
         self._preview_group().addLayer(layer)
         self._rasters[code] = layer.id()
         return layer
+
+    def _uncover(self) -> None:
+        """Hide the damage that the book holds: under a preview, what falls away would still be seen."""
+        project = QgsProject.instance()
+        if any(project.mapLayer(layer_id) is not None for layer_id in self._rasters.values()):
+            return
+        for node in project.layerTreeRoot().findLayers():
+            layer = node.layer()
+            is_damage = layer is not None and any(
+                layer.source().startswith(f"{self._panel.book}|layername={table}") for table in drawn_tables()
+            )
+            if is_damage and node.itemVisibilityChecked():
+                node.setItemVisibilityChecked(False)
+                self._covered.append(layer.id())
+
+    def _show_covered(self) -> None:
+        for layer_id in self._covered:
+            node = QgsProject.instance().layerTreeRoot().findLayer(layer_id)
+            if node is not None:
+                node.setItemVisibilityChecked(True)
+        self._covered = []
 
     def _preview_group(self) -> Any:
         root = QgsProject.instance().layerTreeRoot()
@@ -243,27 +266,33 @@ class ThresholdsPage(QWidget):
         if self._busy:
             self._again = True
             return
-        source = self._cut_view(current[1])
-        if source is None:
+        probability, window = current[1].probability, self._window_in_view(current[1])
+        if window is None:
             return
         engine, self._busy = self._engine, True
         self._number += 1
+        source = QgsProcessingUtils.generateTempFilename(f"view-{self._number}.tif")
         out = str(Path(source).with_suffix(".gpkg"))
         arguments = {
             "source": source,
             "out": out,
             "thresholds": self.thresholds(),
-            "gsd_mm": None if _has_crs(source) else current[1].gsd_mm,
+            "gsd_mm": None if _has_crs(probability) else current[1].gsd_mm,
         }
+
+        def cut_and_ask(is_cancelled: Any) -> Any:
+            gdal.Translate(source, gdal.Open(probability), srcWin=window, format="GTiff")
+            return engine.ask("vectorise", arguments, is_cancelled=is_cancelled)
+
         self.note.setText(tr("Drawing lines and polygons of the view…"))
         in_background(
             tr("Vectors at another threshold"),
-            lambda is_cancelled: engine.ask("vectorise", arguments, is_cancelled=is_cancelled),
+            cut_and_ask,
             lambda result, fault: self._show_vectors(out, result, fault),
         )
 
-    def _cut_view(self, photo: OrthophotoRow) -> str | None:
-        """Write the visible part of the probabilities to a file; None where there is none, or too much."""
+    def _window_in_view(self, photo: OrthophotoRow) -> tuple[int, int, int, int] | None:
+        """Return the visible pixels of the probabilities; None where there are none, or too many."""
         layer = QgsProject.instance().mapLayer(next(iter(self._rasters.values()), ""))
         if layer is None or photo.probability is None:
             return None
@@ -280,9 +309,7 @@ class ThresholdsPage(QWidget):
                 )
             )
             return None
-        path = QgsProcessingUtils.generateTempFilename(f"view-{self._number}.tif")
-        gdal.Translate(path, dataset, srcWin=window, format="GTiff")
-        return path
+        return window
 
     def _view(self, layer: QgsRasterLayer) -> QgsRectangle:
         canvas = self._panel.iface.mapCanvas()
@@ -309,7 +336,8 @@ class ThresholdsPage(QWidget):
         for node in group.findLayers():
             if node.layerId() not in self._rasters.values():
                 QgsProject.instance().removeMapLayer(node.layerId())
-        load_now(QgsProject.instance(), vector_layers(path), tr(_PREVIEW))
+        shown = [plan for plan in vector_layers(path) if plan.is_shown]
+        load_now(QgsProject.instance(), shown, tr(_PREVIEW))
         totals = result["totals"]
         self.note.setText(
             tr(
@@ -349,10 +377,12 @@ class ThresholdsPage(QWidget):
             project.removeMapLayers([node.layerId() for node in group.findLayers()])
             project.layerTreeRoot().removeChildNode(group)
         self._rasters = {}
+        self._show_covered()
         self.note.setText("")
 
     def stop(self) -> None:
-        """End the engine."""
+        """End the engine, and the preview."""
+        self.close_preview()
         if self._engine is not None:
             self._engine.kill()
             self._engine = None

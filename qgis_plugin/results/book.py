@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..translation import tr
+from .sqlite_uri import sqlite_uri
 
 __all__ = [
     "BookFault",
@@ -68,7 +69,7 @@ def reading(book: str | Path) -> Iterator[sqlite3.Connection]:
     if not path.is_file():
         raise BookFault(tr("There is no survey book {path}. Open another, or make a new one.", path=path))
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0)) as opened:
+        with closing(sqlite3.connect(sqlite_uri(path.resolve()), uri=True, timeout=2.0)) as opened:
             yield opened
     except sqlite3.Error as error:
         text = str(error)

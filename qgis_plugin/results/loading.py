@@ -26,6 +26,7 @@ from .rasters import style_classes, style_probability
 __all__ = [
     "LayerPlan",
     "change_layers",
+    "drawn_tables",
     "load_beneath",
     "load_later",
     "load_now",
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 _STYLES = Path(__file__).parent.parent / "styles"
+_HIDDEN = ("island",)
+"""Loaded for their figures; drawn over everything, they would hide it."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class LayerPlan:
         Where its provenance stands; empty outside books.
     is_temporal : bool
         Its features have the fields ``t_start`` and ``t_end``.
+    is_shown : bool
+        Its box in the tree is ticked.
     """
 
     uri: str
@@ -63,11 +68,22 @@ class LayerPlan:
     book: str = ""
     surv_id: str = ""
     is_temporal: bool = False
+    is_shown: bool = True
 
 
 def _defect_titles() -> dict[str, str]:
     """Return the drawn layers, lowest first."""
-    return {"crack_area": tr("Crack areas"), "loss_polygon": tr("Paint loss"), "crack_line": tr("Cracks")}
+    return {
+        "island": tr("Islands"),
+        "crack_area": tr("Crack areas"),
+        "loss_polygon": tr("Paint loss"),
+        "crack_line": tr("Cracks"),
+    }
+
+
+def drawn_tables() -> list[str]:
+    """Return the tables of the damage that is drawn, lowest first."""
+    return list(_defect_titles())
 
 
 def survey_layers(book: str, surv_id: str) -> list[LayerPlan]:
@@ -82,6 +98,7 @@ def survey_layers(book: str, surv_id: str) -> list[LayerPlan]:
             book,
             surv_id,
             is_temporal=True,
+            is_shown=table not in _HIDDEN,
         )
         for table, title in _defect_titles().items()
     ]
@@ -111,7 +128,9 @@ def change_layers(book: str, pair_id: str) -> list[LayerPlan]:
 def vector_layers(path: str) -> list[LayerPlan]:
     """Return the layers of a file that ``vectorise`` wrote, lowest first."""
     return [
-        LayerPlan(f"{path}|layername={table}", "ogr", title, table.upper(), table)
+        LayerPlan(
+            f"{path}|layername={table}", "ogr", title, table.upper(), table, is_shown=table not in _HIDDEN
+        )
         for table, title in _defect_titles().items()
     ]
 
@@ -145,7 +164,8 @@ def load_now(project: QgsProject, plans: list[LayerPlan], group_name: str) -> li
             continue
         _dress(layer, plan)
         project.addMapLayer(layer, False)
-        _group(project, group_name).insertLayer(0, layer)
+        node = _group(project, group_name).insertLayer(0, layer)
+        node.setItemVisibilityChecked(plan.is_shown)
         loaded.append(layer)
     return loaded
 
@@ -217,16 +237,19 @@ class _Dresser(QgsProcessingLayerPostProcessorInterface):
         """Dress the loaded layer; Processing calls this on the main thread."""
         del feedback
         _dress(layer, self._plan)
-        project, identity = context.project(), layer.id()
+        project, identity, plan = context.project(), layer.id(), self._plan
         # Newer versions put the layer into the tree after this call: group it when they have.
-        QTimer.singleShot(0, lambda: _into_group(project, identity, self._group))
+        QTimer.singleShot(0, lambda: _into_group(project, identity, self._group, is_shown=plan.is_shown))
         _Dresser.kept.remove(self)
 
 
-def _into_group(project: QgsProject, layer_id: str, name: str) -> None:
+def _into_group(project: QgsProject, layer_id: str, name: str, *, is_shown: bool) -> None:
     node = project.layerTreeRoot().findLayer(layer_id)
     layer = project.mapLayer(layer_id)
-    if node is None or layer is None or not name:
+    if node is None or layer is None:
+        return
+    node.setItemVisibilityChecked(is_shown)
+    if not name:
         return
     group = _group(project, name)
     if node.parent() is group:
@@ -234,7 +257,7 @@ def _into_group(project: QgsProject, layer_id: str, name: str) -> None:
     stale = [
         other for other in group.findLayers() if other.layer() and other.layer().source() == layer.source()
     ]
-    group.insertLayer(0, layer)
+    group.insertLayer(0, layer).setItemVisibilityChecked(is_shown)
     node.parent().removeChildNode(node)
     for other in stale:
         project.removeMapLayer(other.layerId())

@@ -17,11 +17,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 from segmentation_core import __version__
 from segmentation_core.errors import CraquelureError, ParameterError
 from segmentation_core.survey.styles import STYLED, layer_style
 
-__all__ = ["plugin_install", "plugin_package"]
+__all__ = ["filled_metadata", "plugin_install", "plugin_package"]
 
 FOLDER = "craquelure"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +55,8 @@ def plugin_package(out: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``zip`` (path), ``bytes``, ``files`` (number).
+        ``zip`` (path), ``bytes``, ``files`` (number), ``missing`` (what plugins.qgis.org would ask for and
+        pyproject.toml does not say; the zip can be installed without).
 
     Raises
     ------
@@ -68,7 +74,7 @@ def plugin_package(out: str | Path) -> dict[str, Any]:
     target = out / f"{FOLDER}-{__version__}.zip"
     with tempfile.TemporaryDirectory(prefix="craquelure-package-") as work:
         staged = Path(work) / FOLDER
-        _lay_out(staged)
+        missing = _lay_out(staged)
         wheels = staged / "wheels"
         wheels.mkdir()
         _build_wheel(Path(work) / "wheel-source", wheels)
@@ -83,22 +89,48 @@ def plugin_package(out: str | Path) -> dict[str, Any]:
             remedy="Ship fewer weights",
         )
     os.replace(partial, target)
-    return {"zip": str(target), "bytes": size, "files": count}
+    return {"zip": str(target), "bytes": size, "files": count, "missing": missing}
 
 
-def _lay_out(staged: Path) -> None:
-    """Copy the plugin and what it takes from the engine's sources."""
+def _lay_out(staged: Path) -> list[str]:
+    """Copy the plugin and what it takes from the engine's sources; return what its metadata lack."""
     shutil.copytree(_ROOT / "qgis_plugin", staged, ignore=_LEFT_OUT)
     core = _ROOT / "segmentation_core"
     shutil.copyfile(core / "protocol.py", staged / "engine" / "protocol.py")
+    shutil.copyfile(core / "sqlite_uri.py", staged / "results" / "sqlite_uri.py")
     shutil.copyfile(core / "vocabulary" / "defect_classes.json", staged / "vocabulary.json")
-    for name in ("LICENSE", "metadata.txt"):
-        shutil.copyfile(_ROOT / name, staged / name)
+    shutil.copyfile(_ROOT / "LICENSE", staged / "LICENSE")
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    metadata, missing = filled_metadata((_ROOT / "metadata.txt").read_text(encoding="utf-8"), project)
+    (staged / "metadata.txt").write_text(metadata, encoding="utf-8")
     (staged / "export.json").write_text(json.dumps(_export_choices()), encoding="utf-8")
     styles = staged / "styles"
     styles.mkdir(exist_ok=True)
     for table in STYLED:
         (styles / f"{table}.qml").write_text(layer_style(table), encoding="utf-8")
+    return missing
+
+
+def filled_metadata(text: str, project: dict[str, Any]) -> tuple[str, list[str]]:
+    """Return the plugin's metadata with who made it and where it lives, and what is not known of that.
+
+    Parameters
+    ----------
+    text : str
+        ``metadata.txt`` of the repository.
+    project : dict
+        ``[project]`` of pyproject.toml: ``authors`` (the first counts) and ``urls``.
+    """
+    author, urls = project["authors"][0], project.get("urls", {})
+    fields = {
+        "author": author["name"],
+        "email": author.get("email"),
+        "homepage": urls.get("Homepage"),
+        "tracker": urls.get("Issues"),
+        "repository": urls.get("Repository"),
+    }
+    known = "".join(f"{name}={value}\n" for name, value in fields.items() if value)
+    return f"{text.rstrip()}\n{known}", [name for name, value in fields.items() if not value]
 
 
 def _export_choices() -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["vectorise"]
 
 
-def vectorise(
+def vectorise(  # noqa: PLR0913 - the command's options
     source: str | Path,
     out: str | Path,
     *,
@@ -30,6 +31,7 @@ def vectorise(
     gsd_mm: float | None = None,
     valid_mask_of: Orthophoto | None = None,
     settings: VectorSettings | None = None,
+    max_crack_width_px: int | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Vectorise a raster.
@@ -51,6 +53,8 @@ def vectorise(
     valid_mask_of : Orthophoto or None
         The orthophoto that the raster lies on; its invalid pixels are left out and its unit is used.
     settings : VectorSettings or None
+    max_crack_width_px : int or None
+        Takes the place of the one in the settings: for callers that speak JSON.
     progress : Progress
 
     Returns
@@ -66,6 +70,8 @@ def vectorise(
     RasterError, CrsError, ParameterError, VectorError, DiskFullError
     """
     settings = VectorSettings() if settings is None else settings
+    if max_crack_width_px is not None:
+        settings = replace(settings, max_crack_width_px=max_crack_width_px)
     checked = open_class_source(source, thresholds=thresholds, gsd_mm=gsd_mm, valid_mask_of=valid_mask_of)
     grid = checked.grid
     place = Place(grid, checked.has_probabilities, settings)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from segmentation_core.errors import BookError, BookLockedError, CrsError, DiskFullError
 from segmentation_core.raster.georeference import same_crs
+from segmentation_core.sqlite_uri import sqlite_uri
 from segmentation_core.survey.geopackage import (
     APPLICATION_ID,
     add_crs,
@@ -239,7 +240,7 @@ def _not_a_book(path: Path) -> BookError:
 
 def _connect(path: Path, wait_s: float, mode: str = "rw") -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=wait_s
+        sqlite_uri(path.resolve(), mode), uri=True, isolation_level=None, timeout=wait_s
     )
     register_functions(connection)
     return connection

@@ -11,7 +11,7 @@ from segmentation_core.vocabulary import load_vocabulary
 
 __all__ = ["STYLED", "add_styles", "layer_style"]
 
-STYLED = ("loss_polygon", "crack_area", "crack_line", "element", *CHANGE_GEOMETRY)
+STYLED = ("loss_polygon", "crack_area", "crack_line", "island", "element", *CHANGE_GEOMETRY)
 """Layers with a style of their own."""
 
 _TABLE = """
@@ -50,6 +50,7 @@ def layer_style(table: str) -> str:
         "loss_polygon": vocabulary.polygon_class,
         "crack_area": vocabulary.line_class,
         "crack_line": vocabulary.line_class,
+        "island": vocabulary.line_class,
     }.get(table)
     template = files(__package__).joinpath("styles").joinpath(f"{table}.qml").read_text(encoding="utf-8")
     if defect is None:

@@ -2,10 +2,14 @@
 
 Workers are started afresh (spawn), so that a parent with threads or a GPU is no danger. A script that
 uses them must therefore guard its main part with ``if __name__ == "__main__":``, as `multiprocessing` says.
+
+They take about a second to start, more than a small raster takes: a caller that asks again and again, such as
+the slider of a threshold, has them stand by.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from collections import deque
@@ -14,7 +18,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from segmentation_core.errors import VectorError
 from segmentation_core.raster.grid import Window
@@ -25,21 +29,44 @@ from segmentation_core.vectors.settings import VectorSettings
 from segmentation_core.vectors.stitching import Tables
 from segmentation_core.vectors.tile import TileTrace, trace_tile
 
-__all__ = ["Crew", "worker_count"]
+__all__ = ["Crew", "stand_by", "worker_count"]
 
 _SMALL_RASTER_PX = 8_000_000
 _AHEAD_PER_WORKER = 3
+_REMEMBERED = 256
+"""No more tasks than this are ever under way."""
 
 _T = TypeVar("_T")
-_reader: ClassReader | None = None
+_numbers = itertools.count(1)
+_standing: tuple[ProcessPoolExecutor, int] | None = None
+"""Workers that stand by in this process, and how many."""
+
+_opened: tuple[int, ClassReader] | None = None
+"""In a worker: the raster of the crew that it works for, and that crew's number."""
+
+
+def stand_by() -> None:
+    """Start workers that stay, one per core, for every raster of this process; nothing on a single core."""
+    global _standing
+    count = _cores()
+    if _standing is not None or count < 2:
+        return
+    pool = _new_pool(count)
+    for _ in range(count):  # a pool starts a worker for each task that finds none idle
+        pool.submit(_cores)
+    _standing = (pool, count)
 
 
 def worker_count(settings: VectorSettings, pixels: int) -> int:
     """Return how many processes to use for a raster: 1 means this one alone."""
     if settings.workers is not None:
         return settings.workers
-    if pixels < _SMALL_RASTER_PX:
-        return 1
+    if _standing is not None:
+        return _standing[1]
+    return 1 if pixels < _SMALL_RASTER_PX else _cores()
+
+
+def _cores() -> int:
     available = getattr(os, "sched_getaffinity", None)
     return len(available(0)) if available is not None else os.cpu_count() or 1
 
@@ -58,13 +85,13 @@ class Crew:
 
     def __init__(self, source: ClassSource | ArraySource, settings: VectorSettings, workers: int) -> None:
         self._settings = settings
+        self._source, self._number = source, next(_numbers)
         self._pool: ProcessPoolExecutor | None = None
         self._reader: ClassReader | ArraySource | None = None
         self._ahead = workers * _AHEAD_PER_WORKER
+        self._asked: deque[Future[Any]] = deque(maxlen=_REMEMBERED)
         if workers > 1 and isinstance(source, ClassSource):
-            self._pool = ProcessPoolExecutor(
-                workers, mp_context=get_context("spawn"), initializer=_open, initargs=(source,)
-            )
+            self._pool = _new_pool(workers) if _standing is None else _standing[0]
         else:
             self._reader = source.open()
 
@@ -74,8 +101,10 @@ class Crew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
+        if self._pool is not None and (_standing is None or self._pool is not _standing[0]):
             self._pool.shutdown(cancel_futures=True)
+        for future in self._asked:  # standing workers are not kept busy with what nobody waits for
+            future.cancel()
         if self._reader is not None:
             self._reader.close()
 
@@ -87,7 +116,7 @@ class Crew:
             return
         under_way: deque[Future[TileTrace]] = deque()
         for window in windows:
-            under_way.append(self._submit(_trace, window, self._settings))
+            under_way.append(self._submit(_trace, self._number, self._source, window, self._settings))
             if len(under_way) > self._ahead:
                 yield _result(under_way.popleft())
         while under_way:
@@ -107,9 +136,11 @@ class Crew:
         if self._pool is None:
             raise VectorError("no worker processes")
         try:
-            return self._pool.submit(call, *arguments)
+            future = self._pool.submit(call, *arguments)
         except BrokenProcessPool as exc:
             raise _dead() from exc
+        self._asked.append(future)
+        return future
 
 
 def _result(future: Future[_T]) -> _T:
@@ -119,21 +150,29 @@ def _result(future: Future[_T]) -> _T:
         raise _dead() from exc
 
 
+def _new_pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_interrupts)
+
+
 def _dead() -> VectorError:
+    global _standing
+    _standing = None  # the next raster does without
     return VectorError(
         "a worker process ended unexpectedly; perhaps memory ran out",
         remedy="Use fewer workers or smaller tiles",
     )
 
 
-def _open(source: ClassSource) -> None:
-    global _reader
+def _leave_interrupts() -> None:
     # Ctrl-C reaches the whole process group; only the parent answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _reader = source.open()
 
 
-def _trace(window: Window, settings: VectorSettings) -> TileTrace:
-    if _reader is None:
-        raise VectorError("the worker has no raster open")
-    return trace_tile(_reader, window, settings)
+def _trace(crew: int, source: ClassSource, window: Window, settings: VectorSettings) -> TileTrace:
+    """Trace a tile; the raster stays open for the same crew's next one."""
+    global _opened
+    if _opened is None or _opened[0] != crew:
+        if _opened is not None:
+            _opened[1].close()
+        _opened = (crew, source.open())
+    return trace_tile(_opened[1], window, settings)

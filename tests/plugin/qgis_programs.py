@@ -58,17 +58,17 @@ def clean() -> dict[str, str]:
         for k, v in os.environ.items()
         if not k.startswith(("PYTHON", "VIRTUAL_ENV", "PROJ_", "GDAL_", "QT_"))
     }
-    # QGIS's own Python takes its libraries from the first python3 on the path: never this environment's.
-    ours = str(Path(sys.prefix) / "bin")
-    path = os.pathsep.join(p for p in kept.get("PATH", "").split(os.pathsep) if p != ours)
+    # QGIS's own Python takes its libraries from the first python3 on the path: never a virtual environment's.
+    places = [Path(p) for p in kept.get("PATH", "").split(os.pathsep)]
+    path = os.pathsep.join(str(p) for p in places if not (p.parent / "pyvenv.cfg").is_file())
     return {**kept, "PATH": path, "LC_ALL": "C.UTF-8"}
 
 
 class Profile:
-    """A profile of QGIS with the plugin installed from its zip."""
+    """A profile of QGIS with the plugin installed from its zip; without a package, as QGIS makes it."""
 
     def __init__(
-        self, folder: Path, package: Path, locale: str = "en_US", python: str = sys.executable
+        self, folder: Path, package: Path | None, locale: str = "en_US", python: str = sys.executable
     ) -> None:
         self.folder, self.home = folder, folder / "home"
         self.profiles = folder / "config"
@@ -78,8 +78,11 @@ class Profile:
         profile = self.profiles / "profiles" / "default"
         (profile / "QGIS").mkdir(parents=True)
         (profile / "QGIS" / "QGIS3.ini").write_text(_SETTINGS.format(locale=locale), encoding="utf-8")
-        command = [sys.executable, "-m", "segmentation_core.cli", "plugin", "install", str(package)]
-        subprocess.run([*command, "--profile", str(profile)], check=True, capture_output=True, timeout=120)
+        if package is not None:
+            command = [sys.executable, "-m", "segmentation_core.cli", "plugin", "install", str(package)]
+            subprocess.run(
+                [*command, "--profile", str(profile)], check=True, capture_output=True, timeout=120
+            )
         self.settings = profile / "QGIS" / "QGIS3.ini"
         self.use_python(python)
         self.environment = {

@@ -79,7 +79,7 @@ def test_a_read_only_book_is_known_as_such(unpacked, book):
         folder = Path(work)
         folder.chmod(0o755)
         (folder / "craquelure" / "results").mkdir(parents=True)
-        for name in ("translation.py", "results/book.py"):
+        for name in ("translation.py", "results/book.py", "results/sqlite_uri.py"):
             shutil.copy(unpacked / name, folder / "craquelure" / name)
         shutil.copy(book, folder / "book.gpkg")
         (folder / "book.gpkg").chmod(0o444)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import rasterio
 import two_dates
 from affine import Affine
 from journey_data import GSD_M, picture_and_classes, write_elements, write_raster
-from qgis_programs import require_qgis
+from qgis_programs import Profile, require_qgis
 from test_engine import _ODD
 
 from segmentation_core.facade.generate import ID_FIELD, generate_facade
@@ -47,9 +48,10 @@ def test_somebody_maps_a_facade(profile, facade, tmp_path):
     assert "Segmentation fault" not in notes["said"]
     assert notes["cancelled"] == "cancelled"
     assert notes["second"] == "done", notes["second_message"]
-    assert notes["layers"] == ["Building elements", "Crack areas", "Cracks", "Paint loss"]
+    assert notes["layers"] == ["Building elements", "Crack areas", "Cracks", "Islands", "Paint loss"]
+    assert notes["hidden"] == ["Islands"]
     assert notes["groups"] == ["pavilion: 2026-05-01"]
-    assert notes["temporal"].count(True) == 3
+    assert notes["temporal"].count(True) == 4
     assert notes["cracks"] > 0
     for part in ("SHA-256", "res_unet", "0.25 mm per pixel", "torch"):
         assert part in notes["provenance"]
@@ -60,6 +62,8 @@ def test_somebody_maps_a_facade(profile, facade, tmp_path):
     assert losses == sorted(losses, reverse=True)
     assert notes["selected_on_map"] == [notes["clicked"]]
     assert notes["selected_in_table"] == notes["expected_in_table"]
+    assert notes["covered"]
+    assert notes["uncovered"]
     assert notes["preview_left"] == []
     assert notes["kept"] == "done", notes["kept_message"]
     assert 0 < notes["cracks_after"] < notes["cracks"]
@@ -123,7 +127,8 @@ def odd_files(tmp_path):
         "classes": write_raster(tmp_path / "classes.tif", classes),
         "chinese": write_raster(tmp_path / "北立面 梁一.tif", picture),
         "degrees": write_raster(tmp_path / "degrees.tif", picture, "EPSG:4326", degrees),
-        "elements": write_elements(tmp_path / "elements.gpkg", ["B-01", "梁二"]),
+        # the third lies outside of the picture
+        "elements": write_elements(tmp_path / "elements.gpkg", ["B-01", "梁二", "B-03"]),
         "plain": tmp_path / "plain.png",
         "plain_classes": tmp_path / "plain_classes.png",
     }
@@ -137,14 +142,80 @@ def odd_files(tmp_path):
     return files
 
 
-def test_faults_are_told_and_survived(profile, odd_files, tmp_path):
+@pytest.fixture
+def read_only_book(tmp_path, odd_files):
+    """A book where nobody may write; for root, whom permissions do not stop, the folder is mounted so."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    book = folder / "archived.gpkg"
+    survey(odd_files["ortho"], book, "2024-05-01", classes=odd_files["classes"])
+    folder.chmod(0o555)
+    book.chmod(0o444)
+    is_mounted = os.access(book, os.W_OK)
+    if is_mounted:
+        subprocess.run(["mount", "--bind", folder, folder], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+    yield book
+    if is_mounted:
+        subprocess.run(["umount", folder], check=True)
+    folder.chmod(0o755)
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A disk of 200 kB; only root can have one, for others it is None."""
+    if os.geteuid():
+        yield None
+        return
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "small", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def network(tmp_path, odd_files):
+    """A folder that goes away in the middle of things, as a share does."""
+    folder = tmp_path / "share"
+    folder.mkdir()
+    for name in ("ortho", "classes"):
+        shutil.copy(odd_files[name], folder / f"{name}.tif")
+    return folder
+
+
+def test_a_newcomer_installs_the_zip_and_maps_a_picture(package, odd_files, tmp_path):
+    """By QGIS's own "Install from ZIP", in a profile that has never seen the plugin or an engine."""
+    require_qgis()
+    out = tmp_path / "shots"
+    notes = Profile(tmp_path / "qgis", None).desktop(
+        "from_zip",
+        out,
+        zip=package,
+        ortho=odd_files["ortho"],
+        classes=odd_files["classes"],
+        book=tmp_path / "first.gpkg",
+        python=sys.executable,
+    )
+    keep(out, "from_zip")
+    assert notes["exit"] == 0
+    assert notes["before"] is False
+    assert notes["plugin"]["name"] == "Craquelure"
+    assert notes["plugin"]["error"] == ""
+    assert "no engine yet" in notes["no_engine"]
+    assert "Settings > Options > Craquelure" in notes["no_engine"]
+    assert notes["run"] == "done", notes["said"]
+
+
+def test_faults_are_told_and_survived(profile, odd_files, read_only_book, full_disk, network, tmp_path):
     def python(name, then, protocol=1):
         program = tmp_path / f"python-{name}"
         program.write_text(_ODD.format(python=sys.executable, then=then, before="", protocol=protocol))
         program.chmod(program.stat().st_mode | stat.S_IEXEC)
         return program
 
-    books = {name: tmp_path / f"{name}.gpkg" for name in ("book", "plain_book", "closed_book", "off_book")}
+    names = ("book", "plain_book", "closed_book", "off_book", "far_book")
+    books = {name: tmp_path / f"{name}.gpkg" for name in names}
     out = tmp_path / "shots"
     notes = profile.desktop(
         "faults",
@@ -157,6 +228,10 @@ def test_faults_are_told_and_survived(profile, odd_files, tmp_path):
         gone=tmp_path / "nowhere" / "python",
         old=python("old", "pass", protocol=0),
         killed=python("killed", "os.kill(os.getpid(), signal.SIGKILL)"),
+        hung=python("hung", "os.kill(os.getpid(), signal.SIGSTOP)"),
+        full_book=full_disk and full_disk / "full.gpkg",
+        read_only=read_only_book,
+        network=f"/{network}",  # a path that begins with two slashes, as a Windows share's does
         garbage=python("garbage", "print('%PDF-1.4'); os.write(1, bytes(range(256))); sys.exit(3)"),
         shots=out,
     )
@@ -166,6 +241,20 @@ def test_faults_are_told_and_survived(profile, odd_files, tmp_path):
     assert "Update the engine" in notes["old"]
     assert "memory ran out" in notes["killed"]
     assert "exit code 3" in notes["garbage"]
+    assert (notes["hung"], notes["hung_s"] < 2.0) == ("cancelled", True)
+    if full_disk:
+        assert notes["full"] == "failed"
+        assert "disk is full" in notes["full_said"]
+        assert notes["full_left"] == []
+    assert "read-only" in notes["read_only"]
+    assert notes["read_only_can_run"] is False
+    assert notes["read_only_layers"] == 5
+    assert "permissions" in notes["read_only_refused"]
+    assert notes["network"] == "done", notes["network_said"]
+    assert notes["vanished"] == "failed"
+    assert "ortho.tif" in notes["vanished_said"]
+    assert notes["vanished_book"] == ["2026-05-01"]
+    assert "left out" in notes["notes_shown"]
     assert "in degrees" in notes["degrees"]
     assert "Set scale" in notes["plain"]
     assert notes["gsd"] == pytest.approx(GSD_M * 1000, rel=0.02)
@@ -184,8 +273,8 @@ def test_faults_are_told_and_survived(profile, odd_files, tmp_path):
         max(notes["sort_s"]) < 2.0
     )  # a hundred times the rows of a facade; the bar is in docs/performance.md
     assert str(Path.home()) not in notes["report"]
-    assert notes["vectorised"] == ["Crack areas", "Cracks", "Paint loss"]
-    assert notes["vectorised_style"] == ["RuleRenderer"] * 3
+    assert notes["vectorised"] == ["Crack areas", "Cracks", "Islands", "Paint loss"]
+    assert notes["vectorised_style"] == ["RuleRenderer"] * 4
     assert notes["closed"] == "done"
     assert "is surveyed" in notes["closed_said"]
     assert notes["layers_after_close"] == 0

@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from journey_data import picture_and_classes, write_elements, write_raster
 
@@ -74,6 +75,24 @@ def test_one_engine_answers_many_requests(engine_side, files, tmp_path):
     assert engine.pid == pid
     engine.close()
     assert not engine.is_running()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="workers stand by where there are two cores")
+def test_workers_that_stand_by_are_missed_once_and_end_with_the_engine(engine_side, files, tmp_path):
+    engine = engine_side["client"].Engine(sys.executable, warm=("vectorise",))
+    engine.start()
+    question = {"source": files["classes"], "out": str(tmp_path / "v.gpkg")}
+    engine.ask("vectorise", question)
+    standing = [
+        kid for kid in psutil.Process(engine.pid).children() if "spawn_main" in " ".join(kid.cmdline())
+    ]
+    assert len(standing) == len(os.sched_getaffinity(0))
+    standing[0].kill()
+    with pytest.raises(engine_side["errors"].EngineError, match="worker process ended"):
+        [engine.ask("vectorise", question) for _ in range(50)]  # until the death is noticed
+    assert engine.ask("vectorise", question)["totals"]["loss_count"] == 2
+    engine.kill()
+    assert all(_is_gone(kid.pid) for kid in standing)
 
 
 def test_an_error_of_the_engine_arrives_as_its_message(engine_side, files, tmp_path):

@@ -14,7 +14,13 @@ from pathlib import Path
 import pytest
 
 from segmentation_core.errors import ParameterError
-from segmentation_core.operations.plugin import PluginError, _ini_text, plugin_install, plugin_package
+from segmentation_core.operations.plugin import (
+    PluginError,
+    _ini_text,
+    filled_metadata,
+    plugin_install,
+    plugin_package,
+)
 
 REQUIRED = (
     "name", "description", "version", "qgisMinimumVersion", "author", "email", "about", "tracker",
@@ -51,8 +57,23 @@ def test_the_zip_keeps_the_rules_of_the_repository(package):
     ]
 
 
+def test_addresses_come_from_one_place_and_none_is_made_up(metadata, unpacked):
+    """Those of the project are not known yet: the zip then has none, and packaging says so."""
+    text = (unpacked / "metadata.txt").read_text(encoding="utf-8")
+    known = {"authors": [{"name": "N. N.", "email": "n@n.org"}]}
+    known["urls"] = {name: f"https://n.org/{name}" for name in ("Homepage", "Issues", "Repository")}
+    bare = "\n".join(line for line in text.splitlines() if not line.startswith(("author=", "email=")))
+    filled, missing = filled_metadata(bare, known)
+    parser = configparser.ConfigParser()
+    parser.read_string(filled)
+    assert not [name for name in REQUIRED if not parser["general"].get(name, "").strip()]
+    assert missing == []
+    absent = [name for name in REQUIRED if not metadata.get(name, "").strip()]
+    assert set(absent) <= {"email", "tracker", "repository"}
+    assert "example." not in text
+
+
 def test_the_metadata_keep_the_rules_of_the_validator(metadata):
-    assert not [name for name in REQUIRED if not metadata.get(name, "").strip()]
     assert re.fullmatch(r"\d+\.\d+\.\d+", metadata["version"])
     assert "plugin" not in metadata["name"].lower()
     assert metadata["qgisMaximumVersion"] == "4.99"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 import sqlite3
+import sys
 import zipfile
 
 import pytest
@@ -65,6 +68,38 @@ def test_the_steps_one_by_one(profile, beam, tmp_path):
     assert list(out.glob("*.shp"))
 
 
+def test_options_of_the_engine_reach_it(profile, beam, tmp_path):
+    """The scale's uncertainty, the widest crack with a line, thresholds that damage classes are judged by."""
+    vectors, table, rules = tmp_path / "v.gpkg", tmp_path / "t.csv", tmp_path / "rules.toml"
+    rules.write_text(
+        'title = "ours"\n[[class]]\ncode = "worn"\nname_en = "worn"\nname_zh = "磨损"\n'
+        'at_least = { loss_ratio = 0.01 }\n[[class]]\ncode = "sound"\nname_en = "sound"\nname_zh = "完好"\n',
+        encoding="utf-8",
+    )
+    scale = {"GSD_UNCERTAINTY_PERCENT": 5}
+    done = profile.process(
+        "run",
+        "craquelure:survey",
+        *options(**beam, **scale, DATE="2026-05-01", ID_FIELD="beam_id", MAX_CRACK_WIDTH_PX=2),
+    )
+    told = results(done.stdout)
+    assert float(told["CRACK_M"]) == 0, done.stdout + done.stderr  # the only crack is 3 px wide
+    with sqlite3.connect(beam["BOOK"]) as book:
+        run = json.loads(book.execute("SELECT run FROM orthophoto").fetchone()[0])
+    assert run["scale_percent"] == 5
+    given = options(SOURCE=beam["CLASSES"], OUTPUT=vectors, MAX_CRACK_WIDTH_PX=2)
+    done = profile.process("run", "craquelure:vectorise", *given)
+    assert float(results(done.stdout)["CRACK_M"]) == 0, done.stdout + done.stderr
+    given = options(VECTORS=vectors, ELEMENTS=beam["ELEMENTS"], ID_FIELD="beam_id", OUTPUT=table, **scale)
+    done = profile.process("run", "craquelure:measure", *given, *options(DAMAGE_RULES=rules))
+    assert done.returncode == 0, done.stdout + done.stderr
+    with table.open(encoding="utf-8-sig", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    assert [row["damage_class"] for row in rows] == ["worn", "sound"]
+    # Twice the scale's 5 per cent, squared in areas: at least a fifth of the loss.
+    assert float(rows[0]["loss_m2_u95"]) > 0.19 * float(rows[0]["loss_m2"])
+
+
 def test_compare_says_what_changed(profile, tmp_path):
     book = tmp_path / "wall.gpkg"
     two_dates.photograph(tmp_path, "a", two_dates.before())
@@ -87,6 +122,42 @@ def test_segment_runs_the_network(profile, beam, tmp_path):
     done = profile.process("run", "craquelure:segment", *options(ORTHOPHOTO=beam["ORTHOPHOTO"], OUTPUT=out))
     assert done.returncode == 0, done.stdout + done.stderr
     assert {p.name for p in out.iterdir()} >= {"probability.tif", "classes.tif", "run.json"}
+
+
+# The real engine on a computer whose driver shows a card that this torch has no kernels for.
+_BROKEN_GPU = """#!{python}
+import runpy, sys
+import torch
+from segmentation_core.inference import device
+def fail(kind):
+    if kind == "cuda":
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+if __name__ == "__main__":
+    torch.backends.cuda.is_built = torch.cuda.is_available = lambda: True
+    torch.cuda.get_device_name = lambda: "GeForce GT 710"
+    device._try_convolution = fail
+    sys.argv = sys.argv[2:]
+    runpy.run_module("segmentation_core.worker", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_a_gpu_that_cannot_compute_is_passed_over_told_and_recorded(profile, beam, tmp_path):
+    program = tmp_path / "python-gpu"
+    program.write_text(_BROKEN_GPU.format(python=sys.executable), encoding="utf-8")
+    program.chmod(0o755)
+    profile.use_python(str(program))
+    del beam["CLASSES"]
+    done = profile.process(
+        "run",
+        "craquelure:survey",
+        *options(**beam, DATE="2026-05-01", ID_FIELD="beam_id", MODEL="res_unet_lite"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "GeForce GT 710 is not used: CUDA error: no kernel image" in done.stdout
+    with sqlite3.connect(beam["BOOK"]) as book:
+        run = json.loads(book.execute("SELECT run FROM orthophoto").fetchone()[0])
+    assert run["device"]["kind"] == "cpu"
+    assert any("GeForce GT 710 is not used" in note for note in run["notes"])
 
 
 def test_doctor_says_what_would_run(profile):

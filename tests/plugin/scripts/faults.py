@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from pathlib import Path
 
 import qgis.utils
 from qgis.core import QgsApplication, QgsPointXY, QgsRasterLayer, QgsSettings, QgsVectorLayer
@@ -51,7 +52,59 @@ def steps(desk):
         yield lambda: said() and page.queue.current is None
         notes[name] = said()
         desk.shoot(f"engine-{name}")
+    # an engine that hangs is stopped by Cancel
+    engine(facts["hung"])
+    choose("ortho")
+    run = start(desk, page)
+    yield lambda: page.queue.current is not None
+    waited = time.perf_counter()
+    yield lambda: time.perf_counter() - waited > 1.0  # it has said hello and been asked
+    began = time.perf_counter()
+    desk.click("craquelureCancel")
+    yield lambda: run().is_over
+    notes["hung"], notes["hung_s"] = run().state.value, time.perf_counter() - began
+
+    # a full disk
     engine(facts["python"])
+    if facts["full_book"]:
+        choose("ortho", book="full_book")
+        run = start(desk, page)
+        yield lambda: run().is_over
+        notes["full"], notes["full_said"] = run().state.value, run().message
+        notes["full_left"] = [path.name for path in Path(facts["full_book"]).parent.iterdir()]
+
+    # a book that may not be written
+    panel.open_book(facts["read_only"])
+    notes["read_only"] = desk.find("craquelureBookState").text()
+    notes["read_only_can_run"] = desk.find("craquelureRun").isEnabled()
+    page.load_selected()
+    yield desk.idle
+    archived = [i for i in desk.project.mapLayers() if "archived" in desk.project.mapLayer(i).source()]
+    notes["read_only_layers"] = len(archived)
+    desk.shoot("read-only")
+    desk.project.removeMapLayers(archived)
+    choose("ortho", book="read_only")
+    run = start(desk, page, by=page.add_run)
+    yield lambda: run().is_over
+    notes["read_only_refused"] = run().message
+
+    # a share: its path begins with two slashes, and one day it is not there
+    for name in ("ortho", "classes"):
+        layers[f"far_{name}"] = QgsRasterLayer(f"{facts['network']}/{name}.tif", f"far_{name}")
+        desk.project.addMapLayer(layers[f"far_{name}"])
+    choose("far_ortho", "far_classes", book="far_book")
+    run = start(desk, page)
+    yield lambda: run().is_over
+    notes["network"], notes["network_said"] = run().state.value, run().message
+    notes["notes_shown"] = desk.find("craquelureRunNotes").toPlainText()
+    desk.shoot("notes")
+    choose("far_ortho", "far_classes", book="far_book", day=2)
+    run = start(desk, page)
+    Path(facts["network"]).rename(Path(facts["network"]).with_name("gone"))
+    yield lambda: run().is_over
+    notes["vanished"], notes["vanished_said"] = run().state.value, run().message
+    notes["vanished_book"] = [row.name for row in panel.listed_surveys()]
+    desk.project.removeMapLayers([layers.pop(f"far_{name}").id() for name in ("ortho", "classes")])
 
     # rasters
     for name in ("degrees", "plain"):
@@ -192,7 +245,7 @@ def steps(desk):
         "craquelure:vectorise", {"SOURCE": layers["classes"].source(), "OUTPUT": facts["vectors"]}
     )
     yield lambda: desk.project.layerTreeRoot().findGroup("vectors") is not None
-    yield lambda: len(desk.project.layerTreeRoot().findGroup("vectors").findLayers()) == 3
+    yield lambda: len(desk.project.layerTreeRoot().findGroup("vectors").findLayers()) == 4
     made = [desk.project.mapLayer(i) for i in set(desk.project.mapLayers()) - before]
     notes["vectorised"] = sorted(layer.name() for layer in made)
     notes["vectorised_style"] = sorted(layer.renderer().type() for layer in made)
@@ -222,10 +275,10 @@ def steps(desk):
     notes["enable_s"] = time.perf_counter() - began
 
 
-def start(desk, page):
-    """Press Run; return how to look at the run that it queued."""
+def start(desk, page, by=None):
+    """Press Run, or do what ``by`` does; return how to look at the run that it queued."""
     count = len(page.queue.runs)
-    desk.click("craquelureRun")
+    by() if by else desk.click("craquelureRun")
 
     def run():
         if len(page.queue.runs) <= count:

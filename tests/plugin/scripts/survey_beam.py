@@ -65,6 +65,10 @@ def steps(desk):
         layer for layer in desk.project.mapLayers().values() if layer.source().startswith(facts["book"])
     ]
     desk.notes["layers"] = sorted(layer.name() for layer in layers)
+    root = desk.project.layerTreeRoot()
+    desk.notes["hidden"] = [
+        layer.name() for layer in layers if not root.findLayer(layer.id()).itemVisibilityChecked()
+    ]
     desk.notes["groups"] = [group.name() for group in desk.project.layerTreeRoot().findGroups()]
     desk.notes["temporal"] = [
         layer.temporalProperties().isActive() for layer in layers if layer.name() != elements
@@ -135,7 +139,9 @@ def steps(desk):
     desk.notes["threshold_note"] = thresholds.note.text()
     yield desk.idle
     desk.shoot("6-vectors")
+    desk.notes["covered"] = not root.findLayer(crack.id()).itemVisibilityChecked()
     desk.click("craquelureThresholdClose")
+    desk.notes["uncovered"] = root.findLayer(crack.id()).itemVisibilityChecked()
     desk.notes["preview_left"] = [
         each.name() for each in desk.project.mapLayers().values() if "view-" in each.source()
     ]

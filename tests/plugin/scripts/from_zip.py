@@ -1,0 +1,52 @@
+"""A newcomer: installs the zip in QGIS, is told that there is no engine, chooses one, maps a picture."""
+
+import pyplugin_installer
+import qgis.utils
+from pyplugin_installer.installer_data import plugins
+from qgis.core import QgsRasterLayer
+from qgis.PyQt.QtWidgets import QDialog
+
+
+def steps(desk):
+    facts, notes = desk.facts, desk.notes
+    notes["before"] = "craquelure" in qgis.utils.plugins
+    pyplugin_installer.instance().installFromZipFile(facts["zip"])
+    yield lambda: "craquelure" in qgis.utils.active_plugins
+    found = plugins.all()["craquelure"]
+    notes["plugin"] = {name: found[name] for name in ("error", "version_installed", "name")}
+    desk.open_panel()
+    yield lambda: desk.has("craquelureRun")
+    page, panel = desk.panel.surveys, desk.panel
+    for name in ("ortho", "classes"):
+        desk.project.addMapLayer(QgsRasterLayer(facts[name], name))
+    page.ortho.setLayer(desk.project.mapLayersByName("ortho")[0])
+    page.classes.setLayer(desk.project.mapLayersByName("classes")[0])
+    desk.type_into("craquelureBook", facts["book"])
+    yield lambda: panel.book == facts["book"]
+    desk.iface.messageBar().clearWidgets()
+    desk.click("craquelureRun")
+    yield lambda: any("engine" in text for text in desk.messages())
+    notes["no_engine"] = next(text for text in desk.messages() if "engine" in text)
+    desk.shoot("1-no-engine")
+
+    # the page among QGIS's own options
+    shown = []
+
+    def choose():
+        dialog = desk.find("QgsOptionsBase", QDialog)
+        desk.find("craquelurePython").setFilePath(facts["python"])
+        desk.shoot("2-options")
+        dialog.accept()
+        shown.append(True)
+
+    from qgis.PyQt.QtCore import QTimer
+
+    QTimer.singleShot(1500, choose)
+    desk.iface.showOptionsDialog(desk.window, "craquelureOptions")
+    yield lambda: shown
+    desk.iface.messageBar().clearWidgets()
+    desk.click("craquelureRun")
+    yield lambda: page.queue.runs and page.queue.runs[-1].is_over
+    notes["run"], notes["said"] = page.queue.runs[-1].state.value, page.queue.runs[-1].message
+    yield desk.idle
+    desk.shoot("3-mapped")
