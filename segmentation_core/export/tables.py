@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from segmentation_core.export.content import element_rows
+from segmentation_core.export.content import element_rows, survey_gsd_mm
 from segmentation_core.export.request import Language, Request
 from segmentation_core.export.template import size_class
 from segmentation_core.export.words import word
 from segmentation_core.statistics.quantities import QUANTITIES
+from segmentation_core.statistics.resolution import is_at_most
 from segmentation_core.survey.change_styles import CHANGE_GEOMETRY
 from segmentation_core.survey.store import Book
 from segmentation_core.survey.surveys import Survey, orthophotos_of
@@ -109,6 +110,7 @@ def _quantities(book: Book, request: Request) -> Table:
     vocabulary = load_vocabulary()
     rows: list[tuple[Any, ...]] = []
     for survey in request.surveys:
+        gsd_mm = survey_gsd_mm(book, survey.surv_id)
         for r in element_rows(book, survey, request):
             where = (r["elem_id"], survey.name, survey.date)
             for defect in vocabulary.classes:
@@ -116,10 +118,12 @@ def _quantities(book: Book, request: Request) -> Table:
                 if defect is vocabulary.line_class:
                     share = _ratio(r.get("crack_area_m2"), r.get("assessed_m2"))
                     figures = (_whole(r.get("crack_count")), r.get("crack_m"), r.get("crack_area_m2"), share)
-                    rows.append((*where, *named, *figures, r.get("p21_m_per_m2"), r.get("width_mean_mm")))
+                    width = r.get("width_mean_mm")
+                    bound = _bound("width_mean_mm", width, gsd_mm)
+                    rows.append((*where, *named, *figures, r.get("p21_m_per_m2"), bound, width))
                 elif defect is vocabulary.polygon_class:
                     figures = (_whole(r.get("loss_count")), None, r.get("loss_m2"), r.get("loss_ratio"))
-                    rows.append((*where, *named, *figures, None, None))
+                    rows.append((*where, *named, *figures, None, None, None))
     columns = (
         *_WHERE,
         *_CLASS,
@@ -129,9 +133,15 @@ def _quantities(book: Book, request: Request) -> Table:
         Column("area", "cm2", "area"),
         Column("share", "%", "ratio"),
         Column("density", "m/m2", "number"),
+        Column("bound"),
         Column("width", "mm", "number"),
     )
     return Table("quantities", columns, [_scaled(row, {8: 1e4, 9: 100.0}) for row in rows])
+
+
+def _bound(code: str, value: float | None, gsd_mm: float | None) -> str | None:
+    """Return "<=" where a width is at the limit of resolution; beside the figure, which stays a number."""
+    return "<=" if is_at_most(code, value, gsd_mm) else None
 
 
 def _whole(value: float | None) -> int | None:
@@ -150,6 +160,7 @@ def _statistics(book: Book, request: Request) -> Table:
     named = {q.code: q for q in QUANTITIES}
     rows = []
     for survey in request.surveys:
+        gsd_mm = survey_gsd_mm(book, survey.surv_id)
         query = (
             "SELECT elem_id, stat, value, unit, u95, n, method_v FROM element_stats WHERE surv_id = ? "
             "AND (? IS NULL OR elem_id IN (SELECT value FROM json_each(?))) ORDER BY fid"
@@ -160,11 +171,13 @@ def _statistics(book: Book, request: Request) -> Table:
         ):
             quantity = named.get(code)
             name = (quantity.name_en if request.language == "en" else quantity.name_zh) if quantity else code
-            rows.append((elem_id, survey.name, survey.date, code, name, value, unit, u95, n, version))
+            bound = _bound(code, value, gsd_mm)
+            rows.append((elem_id, survey.name, survey.date, code, name, bound, value, unit, u95, n, version))
     columns = (
         *_WHERE,
         Column("statistic_code"),
         Column("statistic"),
+        Column("bound"),
         Column("value", kind="number"),
         Column("unit"),
         Column("u95", kind="number"),

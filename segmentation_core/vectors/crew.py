@@ -57,6 +57,7 @@ class Crew:
     """
 
     def __init__(self, source: ClassSource | ArraySource, settings: VectorSettings, workers: int) -> None:
+        self.source = source
         self._settings = settings
         self._pool: ProcessPoolExecutor | None = None
         self._reader: ClassReader | ArraySource | None = None
