@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -173,6 +174,19 @@ def vectorise(
     ] = None,
     gsd: Gsd = None,
     max_crack_width: MaxCrackWidth = None,
+    bridge_gap: Annotated[
+        float,
+        typer.Option(
+            metavar="PX",
+            help="Bridge gaps up to PX between cracks that continue each other; marked, not counted.",
+        ),
+    ] = 0.0,
+    bridge_turn: Annotated[
+        float, typer.Option(metavar="DEG", help="By how much a crack may turn at a bridge.")
+    ] = 30.0,
+    bridge_probability: Annotated[
+        float, typer.Option(metavar="P", help="Least mean probability along a bridge.")
+    ] = 0.25,
     as_json: Json = False,
 ) -> None:
     """Turn a raster into loss polygons, crack areas and crack lines."""
@@ -186,7 +200,11 @@ def vectorise(
         vocabulary.polygon_class.code: threshold_paint_loss,
     }
     thresholds = {code: value for code, value in given.items() if value is not None}
-    settings = VectorSettings() if max_crack_width is None else VectorSettings(max_crack_width)
+    settings = VectorSettings(
+        bridge_gap_px=bridge_gap, bridge_turn_deg=bridge_turn, bridge_probability=bridge_probability
+    )
+    if max_crack_width is not None:
+        settings = replace(settings, max_crack_width_px=max_crack_width)
     with progress_shown(quiet=as_json) as progress:
         result = run(
             source, out, thresholds=thresholds or None, gsd_mm=gsd, settings=settings, progress=progress
@@ -228,6 +246,9 @@ def measure(
         typer.Option("--gsd", metavar="MM", help="mm per unit of drawn lines that have no CRS."),
     ] = None,
     gsd_u: GsdU = None,
+    with_bridges: Annotated[
+        bool, typer.Option("--with-bridges", help="Count bridged gaps as cracks.")
+    ] = False,
     damage_rules: Annotated[
         str | None,
         typer.Option(
@@ -250,6 +271,7 @@ def measure(
         snap_m=snap,
         gsd_mm=gsd,
         gsd_u_percent=gsd_u,
+        with_bridges=with_bridges,
         damage_rules=damage_rules,
     )
     if as_json:

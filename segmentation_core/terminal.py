@@ -126,10 +126,16 @@ _COLUMNS: tuple[tuple[str, str, float], ...] = (
 """Heading, quantity, and what turns its unit into the heading's."""
 
 
-def _with_u95(row: Mapping[str, Any], terms: Mapping[str, Any], code: str, factor: float) -> str:
+def _with_u95(
+    row: Mapping[str, Any], terms: Mapping[str, Any], code: str, factor: float, gsd_mm: float | None
+) -> str:
     """Write a figure, and behind a count or measure the half width of its 95 % interval, to two digits."""
+    from segmentation_core.statistics.resolution import is_at_most
+
     value = row[code]
     text = f"{value:,}" if isinstance(value, int) else number(None if value is None else value * factor)
+    if is_at_most(code, value, gsd_mm):
+        text = f"<= {text}"
     u95 = terms.get(code, {}).get("u95")
     return text if not u95 else f"{text} ±{number(float(f'{u95 * factor:.2g}'), 2)}"
 
@@ -140,8 +146,13 @@ def print_statistics(title: str, result: Mapping[str, Any]) -> None:
     of_elements = uncertainty.get("elements") or [{} for _ in result["elements"]]
     lines = [(str(r["elem_id"]), r, terms) for r, terms in zip(result["elements"], of_elements, strict=True)]
     lines.append(("all", result["totals"], uncertainty.get("totals", {})))
+    run = result.get("run", {})
+    gsd_mm = run.get("gsd_mm", (run.get("vectorise") or {}).get("gsd_mm"))
     rows = [
-        {"element": name, **{heading: _with_u95(row, terms, code, f) for heading, code, f in _COLUMNS}}
+        {
+            "element": name,
+            **{heading: _with_u95(row, terms, code, f, gsd_mm) for heading, code, f in _COLUMNS},
+        }
         for name, row, terms in lines
     ]
     columns = ["element", *(heading for heading, _, _ in _COLUMNS)]

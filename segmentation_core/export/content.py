@@ -21,7 +21,7 @@ from segmentation_core.survey.store import Book
 from segmentation_core.survey.surveys import Survey, orthophotos_of
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["Content", "element_rows", "layer_content", "metres_per_unit"]
+__all__ = ["Content", "element_rows", "layer_content", "metres_per_unit", "survey_gsd_mm"]
 
 _CHUNK_ROWS = 20_000
 _ADDED = frozenset({"date", "date_a", "date_b", "name_en", "name_zh", NO_VALUE.source})
@@ -66,6 +66,13 @@ def element_rows(book: Book, survey: Survey, request: Request) -> list[dict[str,
     rows = stored_rows(book, survey.surv_id)
     wanted = None if request.elements is None else set(request.elements)
     return [row for row in rows if wanted is None or row["elem_id"] in wanted]
+
+
+def survey_gsd_mm(book: Book, surv_id: str) -> float | None:
+    """Return the GSD of a survey's coarsest orthophoto; None without one."""
+    query = "SELECT max(gsd_mm) FROM orthophoto WHERE surv_id = ?"
+    gsd_mm: float | None = book.connection.execute(query, (surv_id,)).fetchone()[0]
+    return gsd_mm
 
 
 def metres_per_unit(book: Book) -> float:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segmentation_core.change.uncertainty import Verdict
-from segmentation_core.export.content import element_rows
+from segmentation_core.export.content import element_rows, survey_gsd_mm
 from segmentation_core.export.request import Language, Request
 from segmentation_core.export.template import size_class
 from segmentation_core.export.words import word
 from segmentation_core.statistics.quantities import QUANTITIES, Quantity
+from segmentation_core.statistics.resolution import is_at_most
 from segmentation_core.survey.change_styles import CHANGE_GEOMETRY
 from segmentation_core.survey.series import WORSE_WHEN_MORE, ranked, series_of
 from segmentation_core.survey.store import Book
@@ -123,6 +124,7 @@ def _quantities(book: Book, request: Request) -> Table:
     vocabulary = load_vocabulary()
     rows: list[tuple[Any, ...]] = []
     for survey in request.surveys:
+        gsd_mm = survey_gsd_mm(book, survey.surv_id)
         for r in element_rows(book, survey, request):
             where = (r["elem_id"], survey.name, survey.date)
             for defect in vocabulary.classes:
@@ -130,10 +132,12 @@ def _quantities(book: Book, request: Request) -> Table:
                 if defect is vocabulary.line_class:
                     share = _ratio(r.get("crack_area_m2"), r.get("assessed_m2"))
                     figures = (_whole(r.get("crack_count")), r.get("crack_m"), r.get("crack_area_m2"), share)
-                    rows.append((*where, *named, *figures, r.get("p21_m_per_m2"), r.get("width_mean_mm")))
+                    width = r.get("width_mean_mm")
+                    bound = _bound("width_mean_mm", width, gsd_mm)
+                    rows.append((*where, *named, *figures, r.get("p21_m_per_m2"), bound, width))
                 elif defect is vocabulary.polygon_class:
                     figures = (_whole(r.get("loss_count")), None, r.get("loss_m2"), r.get("loss_ratio"))
-                    rows.append((*where, *named, *figures, None, None))
+                    rows.append((*where, *named, *figures, None, None, None))
     columns = (
         *_WHERE,
         *_CLASS,
@@ -143,9 +147,15 @@ def _quantities(book: Book, request: Request) -> Table:
         Column("area", "cm2", "area"),
         Column("share", "%", "ratio"),
         Column("density", "m/m2", "number"),
+        Column("bound"),
         Column("width", "mm", "number"),
     )
     return Table("quantities", columns, [_scaled(row, {8: 1e4, 9: 100.0}) for row in rows])
+
+
+def _bound(code: str, value: float | None, gsd_mm: float | None) -> str | None:
+    """Return "<=" where a width is at the limit of resolution; beside the figure, which stays a number."""
+    return "<=" if is_at_most(code, value, gsd_mm) else None
 
 
 def _whole(value: float | None) -> int | None:
@@ -164,6 +174,7 @@ def _statistics(book: Book, request: Request) -> Table:
     named = {q.code: q for q in QUANTITIES}
     rows = []
     for survey in request.surveys:
+        gsd_mm = survey_gsd_mm(book, survey.surv_id)
         query = (
             "SELECT elem_id, stat, value, unit, u95, n, method_v FROM element_stats WHERE surv_id = ? "
             "AND (? IS NULL OR elem_id IN (SELECT value FROM json_each(?))) ORDER BY fid"
@@ -173,11 +184,13 @@ def _statistics(book: Book, request: Request) -> Table:
             query, (survey.surv_id, wanted, wanted)
         ):
             name = _quantity_name(named.get(code), code, request.language)
-            rows.append((elem_id, survey.name, survey.date, code, name, value, unit, u95, n, version))
+            bound = _bound(code, value, gsd_mm)
+            rows.append((elem_id, survey.name, survey.date, code, name, bound, value, unit, u95, n, version))
     columns = (
         *_WHERE,
         Column("statistic_code"),
         Column("statistic"),
+        Column("bound"),
         Column("value", kind="number"),
         Column("unit"),
         Column("u95", kind="number"),

@@ -43,6 +43,7 @@ def measure(  # noqa: PLR0913 - the command's options
     exclude: str | Path | None = None,
     snap_m: float | None = None,
     gsd_mm: float | None = None,
+    with_bridges: bool = False,
     gsd_u_percent: float | None = None,
     damage_rules: str | Path | None = None,
 ) -> dict[str, Any]:
@@ -63,6 +64,8 @@ def measure(  # noqa: PLR0913 - the command's options
         Layer of areas to leave out.
     snap_m : float or None
         Node the lines first: ends that miss each other or a line by up to this many metres meet.
+    with_bridges : bool
+        Whether bridged gaps count as cracks.
     gsd_mm : float or None
         For drawn lines without CRS: mm per unit of their coordinates.
     gsd_u_percent : float or None
@@ -104,7 +107,7 @@ def measure(  # noqa: PLR0913 - the command's options
         regions = assessed_regions(outlines, assessed)
         tally = Tally(ids, None if outlines is None else axes_of(outlines))
         tally.add_assessed(regions.areas * source.metres_per_unit**2)
-        selection = Selection(source.connection, source.gsd_mm, source.affine)
+        selection = Selection(source.connection, source.gsd_mm, source.affine, with_bridges=with_bridges)
         tally_layers(selection, regions, source.metres_per_unit, tally)
         run: dict[str, Any] = {"vectors": str(vectors), "vectorise": source.run}
     notes += [*more_notes, *budget_notes]

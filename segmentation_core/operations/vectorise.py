@@ -61,9 +61,9 @@ def vectorise(  # noqa: PLR0913 - the command's options
     -------
     dict
         ``totals``: loss_count, loss_m2, loss_ratio (None where nothing is assessed), crack_m, crack_count
-        (connected cracks that have a line), crack_area_m2, p21_m_per_m2 (None where nothing is assessed),
-        width_mean_mm (crack area / length; None without lines), assessed_m2. ``run``: the record that the
-        file holds too.
+        (connected cracks that have a line), bridged_m (in no other figure), crack_area_m2,
+        p21_m_per_m2 (None where nothing is assessed), width_mean_mm (crack area / length; None
+        without lines), assessed_m2. ``run``: the record that the file holds too.
 
     Raises
     ------
@@ -107,8 +107,14 @@ def _run(source: ClassSource, settings: VectorSettings, figures: Counter[str]) -
         "model": source.model,
         "parameters": settings.recorded(),
         "dropped": (left := dropped(figures, grid)),
-        "notes": _notes(left, settings),
+        "notes": _notes(left, settings) + _of_bridges(figures),
     }
+
+
+def _of_bridges(figures: Mapping[str, float]) -> list[str]:
+    if not figures["bridge_count"]:
+        return []
+    return [f"gaps bridged: {figures['bridge_count']}, {figures['bridged_m']:.4g} m; they count nowhere else"]
 
 
 def _notes(left: Mapping[str, Mapping[str, float]], settings: VectorSettings) -> list[str]:

@@ -43,6 +43,8 @@ class Selection:
         SQL condition on the feature layers.
     parameters : tuple
         Fill its placeholders.
+    with_bridges : bool
+        Whether bridged gaps count as cracks.
     raster_key : int
         Tells apart rasters whose connected cracks are numbered alike.
     left : callable or None
@@ -63,6 +65,7 @@ class Selection:
     raster_key: int = 0
     left: Left | None = None
     moved: Moved | None = None
+    with_bridges: bool = False
 
     def stream(self, table: str, *columns: str) -> Iterator[FeatureChunk]:
         """Yield the chunks of a layer as they are.
@@ -72,8 +75,17 @@ class Selection:
         present = {row[1] for row in self.connection.execute(f"PRAGMA table_info({table})")}
         if not present:
             return iter(())
+        where = self.where
+        if "bridged" in present and not self.with_bridges:
+            where = f"({where}) AND bridged IS NOT 1"
         wanted = [name if name in present else f"NULL AS {name}" for name in columns]
-        return stream_features(self.connection, table, wanted, self.where, self.parameters)
+        return stream_features(self.connection, table, wanted, where, self.parameters)
+
+    def bridges(self) -> Iterator[FeatureChunk]:
+        """Yield the bridged gaps, whether they count or not."""
+        if "bridged" in {row[1] for row in self.connection.execute("PRAGMA table_info(crack_line)")}:
+            where = f"({self.where}) AND bridged = 1"
+            yield from stream_features(self.connection, "crack_line", (), where, self.parameters)
 
     def in_frame(self, chunk: FeatureChunk) -> FeatureChunk:
         """Return a chunk in the frame of the regions."""
@@ -138,6 +150,8 @@ def tally_layers(
         tally.add_widths(parts, [row[3:] for row in chunk.rows], metres_per_unit)
         ends.add(chunk, 1, 2)
         _tell(placed, "crack_line", chunk, parts)
+    for found in selection.bridges():
+        tally.add_bridges(regions.lengths_of(selection.in_frame(found).geometries), metres_per_unit)
     for found in selection.stream("crack_node", "node_id", "kind"):
         chunk = selection.in_frame(found)
         tally.add_nodes(ends.nodes(chunk, 0, 1))

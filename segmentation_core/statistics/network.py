@@ -67,9 +67,8 @@ def directions(
     linear = shapely.get_type_id(pieces) == shapely.GeometryType.LINESTRING
     pieces, piece_of = pieces[linear], piece_of[linear]
     cut_regions = parts.regions[~whole]
-    inner = _ends_inside(lines[parts.features[~whole]], regions.geometries[cut_regions])
-    ends = 2 * np.bincount(piece_of, minlength=len(cut_regions)) - inner
-    cut_ends = np.bincount(cut_regions, np.maximum(ends, 0), minlength=count).astype(np.int64)
+    made = _ends_made(pieces, lines[parts.features[~whole][piece_of]])
+    cut_ends = np.bincount(cut_regions[piece_of], made, minlength=count).astype(np.int64)
 
     shapes = np.concatenate([lines[parts.features[whole]], pieces])
     region = np.concatenate([parts.regions[whole], cut_regions[piece_of]])
@@ -102,12 +101,18 @@ def directions(
     return sums, cut_ends
 
 
-def _ends_inside(lines: NDArray[np.object_], regions: NDArray[np.object_]) -> NDArray[np.int64]:
-    inside = np.zeros(len(lines), np.int64)
-    is_open = ~shapely.is_closed(lines)
+def _ends_made(pieces: NDArray[np.object_], lines: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Return how many ends of each piece are none of its line: where the line ends, its node counts.
+
+    That may be on the region's border too, as it is where the raster's border is the element's.
+    """
+    made = np.zeros(len(pieces), np.int64)
+    is_ring = shapely.is_closed(lines)
     for at in (0, -1):
-        inside += is_open & shapely.contains_properly(regions, shapely.get_point(lines, at))
-    return inside
+        end = shapely.get_point(pieces, at)
+        apart = np.minimum(*(shapely.distance(end, shapely.get_point(lines, side)) for side in (0, -1)))
+        made += is_ring | (apart > 1e-9 * shapely.length(lines))
+    return made
 
 
 def sinuosities(

@@ -72,6 +72,12 @@ SIZES: tuple[Quantity, ...] = (
 
 NETWORK: tuple[Quantity, ...] = (
     Quantity(
+        "bridged_m", "m", "Bridged gaps", "桥接间断长度",
+        "Length of the gaps between crack ends that were bridged; not in the crack length",
+        "被桥接的裂纹端点间断的长度；不计入裂纹长度",
+        counted_in="lines",
+    ),
+    Quantity(
         "crack_area_ratio", "1", "Crack area fraction", "裂纹面积占比",
         "Crack area divided by assessed area", "裂纹面积与评估面积之比",
         total="ratio", numerator="crack_area_m2", denominator="assessed_m2", counted_in="areas",

@@ -139,6 +139,11 @@ class Tally:
                 share * parts.amounts[known] * metres_per_unit,
             )
 
+    def add_bridges(self, parts: Parts, metres_per_unit: float) -> None:
+        """Add gaps that were bridged; they are in no other figure unless they are added as lines too."""
+        lengths = np.bincount(parts.regions, parts.amounts, minlength=len(self.ids))
+        self._sums["bridged_m"] += lengths * metres_per_unit
+
     def add_nodes(self, nodes: Nodes) -> None:
         """Add nodes of the crack network."""
         count = len(self.ids)

@@ -25,6 +25,7 @@ import numpy as np
 from segmentation_core.statistics.budget import Budget, ModelErrors
 from segmentation_core.statistics.quantities import QUANTITIES
 from segmentation_core.statistics.quantity import Quantity
+from segmentation_core.statistics.resolution import RESOLVED_PX
 
 __all__ = ["Terms", "as_dicts", "resolution_notes", "uncertainties"]
 
@@ -39,7 +40,6 @@ _PERIMETER = 0.005
 _WIDTH_PX = 0.02
 _BLIND_WIDTH_PX = 0.29
 """Below 2 px, masks show a crack up to 0.5 px too wide (spread evenly)."""
-_RESOLVED_PX = 2.0
 _WORTH_A_NOTE = 0.01
 _WORST = {"relative": 1.0, "absolute": 0.5, "crack_axis_deg": 52.0, "connections_per_branch": 0.58}
 """No figure is less certain than one of which nothing is known (an axis: +-90 degrees, spread evenly)."""
@@ -124,7 +124,7 @@ def _vectorising(code: str, row: Mapping[str, float | int | None], budget: Budge
     pixel_mm, value = budget.gsd_mm, float(row[code] or 0)
     if code.startswith(("loss_", "crack_area")) or code in _COUNTED_AREAS:
         return _of_area(code, row, pixel_mm / 1000)
-    if code.startswith("width_") and value < _RESOLVED_PX * pixel_mm:
+    if code.startswith("width_") and value < RESOLVED_PX * pixel_mm:
         return _BLIND_WIDTH_PX * pixel_mm
     branch_px = row.get("branch_mean_px")
     name = "rose" if code.startswith("rose_") else code

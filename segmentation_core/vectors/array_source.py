@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,14 @@ class ArraySource:
 
     def close(self) -> None:
         """Do nothing: there is nothing to close."""
+
+    def __enter__(self) -> ArraySource:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def read(self, window: Window) -> ClassWindow:
         """Read a window, which may reach beyond the array; there is no data there."""

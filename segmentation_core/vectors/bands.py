@@ -9,6 +9,7 @@ from typing import Any
 
 from segmentation_core.progress import Progress, silent
 from segmentation_core.raster.grid import Grid, Window
+from segmentation_core.vectors.bridges import Bridges
 from segmentation_core.vectors.crew import Crew
 from segmentation_core.vectors.features import (
     Features,
@@ -29,7 +30,18 @@ _BATCHES_UNDER_WAY = 8
 
 
 def features_by_band(crew: Crew, place: Place, progress: Progress = silent) -> Iterator[Features]:
-    """Yield the features of finished components, band by band."""
+    """Yield the features of finished components, band by band; bridges over gaps last, if there are to be."""
+    bridges = Bridges(place) if place.settings.bridge_gap_px else None
+    for features in _finished(crew, place, progress):
+        if bridges is not None:
+            bridges.add(features)
+        yield features
+    if bridges is not None:
+        with crew.source.open() as reader:
+            yield bridges.features(reader)
+
+
+def _finished(crew: Crew, place: Place, progress: Progress) -> Iterator[Features]:
     grid = place.grid
     bands = _bands(grid, place.settings.tile_size_px)
     total = sum(len(band) for band in bands)
@@ -95,6 +107,7 @@ def summed(figures: Mapping[str, float], grid: Grid) -> dict[str, Any]:
         "loss_ratio": loss / assessed if assessed else None,
         "crack_count": int(figures["crack_count"]),
         "crack_m": crack_m,
+        "bridged_m": float(figures["bridged_m"]),
         "crack_area_m2": figures["crack_px"] * pixel,
         "p21_m_per_m2": crack_m / assessed if assessed else None,
         "width_mean_mm": figures["crack_px"] * pixel / crack_m * 1000 if crack_m else None,

@@ -168,8 +168,9 @@ class _Seen:
         return self.pixels[np.where(self.at_node, 0, self.place)]
 
     def of_nodes(self, values: NDArray[Any], elsewhere: NDArray[Any]) -> NDArray[Any]:
-        node = np.where(self.at_node, self.place - self.pixels.size, 0)
-        return np.where(self.at_node, values[node], elsewhere)
+        found: NDArray[Any] = elsewhere.copy()
+        found[self.at_node] = values[self.place[self.at_node] - self.pixels.size]
+        return found
 
 
 def _finished(

@@ -84,6 +84,7 @@ class Crew:
     """
 
     def __init__(self, source: ClassSource | ArraySource, settings: VectorSettings, workers: int) -> None:
+        self.source = source
         self._settings = settings
         self._source, self._number = source, next(_numbers)
         self._pool: ProcessPoolExecutor | None = None

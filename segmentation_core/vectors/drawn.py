@@ -53,12 +53,13 @@ def write_network(
         "uid": feature_uids("crack_line", branches),
         "class_cd": np.full(len(branches), code, object),
         "len_m": shapely.length(network.branches) * metres,
-        "wid_m": unknown,
+        **dict.fromkeys(("wid_m", "wid50_m", "wid95_m", "widp_m"), unknown),
         "conf": unknown,
         "comp_id": network.cracks + 1,
         "node_a": network.ends[:, 0] + 1,
         "node_b": network.ends[:, 1] + 1,
         "at_limit": np.zeros(len(branches), np.int32),
+        "bridged": np.zeros(len(branches), np.int32),
     }
     points = {
         "geometry": nodes,

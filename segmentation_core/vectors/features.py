@@ -188,6 +188,7 @@ def _line_layer(lines: CrackLines, place: Place) -> dict[str, NDArray[Any]]:
         "node_a": lines.node_ids[:, 0],
         "node_b": lines.node_ids[:, 1],
         "at_limit": (widths_m < _RESOLUTION_LIMIT_PX * place.grid.gsd_mm / 1000).astype(np.int32),
+        "bridged": np.zeros(lines.wkb.size, np.int32),
     }
 
 

@@ -45,6 +45,7 @@ LAYERS: dict[str, tuple[str, dict[str, np.dtype[Any]]]] = {
             "node_a": _WHOLE,
             "node_b": _WHOLE,
             "at_limit": _FLAG,
+            "bridged": _FLAG,
         },
     ),
     "crack_node": (

@@ -34,6 +34,12 @@ class VectorSettings:
     min_loss_px : int
         Minimum mapping unit of paint loss, in pixels of an 8-connected patch, and of islands. Cracks have
         none.
+    bridge_gap_px : float
+        Tips of cracks that lie no farther apart and continue each other are bridged; 0: none. See `bridges`.
+    bridge_turn_deg : float
+        By how much a crack may turn at either end of a bridge.
+    bridge_probability : float
+        Least mean probability along a bridge, on probability rasters.
     tile_size_px : int
         Side of the tiles that are worked on at once. Does not change the result.
     workers : int or None
@@ -46,6 +52,9 @@ class VectorSettings:
     spur_ratio: float = 1.0
     smoothing_sigma_px: float = 2.0
     min_loss_px: int = 9
+    bridge_gap_px: float = 0.0
+    bridge_turn_deg: float = 30.0
+    bridge_probability: float = 0.25
     tile_size_px: int = 1024
     workers: int | None = None
 
@@ -57,6 +66,9 @@ class VectorSettings:
             "spur_ratio": (0, 10),
             "smoothing_sigma_px": (0.25, 20),
             "min_loss_px": (0, 10**9),
+            "bridge_gap_px": (0, 256),
+            "bridge_turn_deg": (0, 90),
+            "bridge_probability": (0, 1),
             "tile_size_px": (1, 16384),
             "workers": (1, 1024),
         }
@@ -79,4 +91,6 @@ class VectorSettings:
         """Return what changes the result, for the run record."""
         values = asdict(self)
         del values["tile_size_px"], values["workers"]
+        if not self.bridge_gap_px:
+            values = {name: value for name, value in values.items() if not name.startswith("bridge_")}
         return {**values, "lattice_px": LATTICE_PX, "method_version": METHOD_VERSION}

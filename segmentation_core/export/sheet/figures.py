@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from segmentation_core.export.content import survey_gsd_mm
 from segmentation_core.export.fields import ELEMENT_LAYER
 from segmentation_core.export.numbers import shown
 from segmentation_core.export.request import Language
 from segmentation_core.statistics.quantities import QUANTITIES
+from segmentation_core.statistics.resolution import is_at_most
 from segmentation_core.survey.store import Book
 
 __all__ = ["Figure", "Figures", "Scale", "differences_of", "figures_of", "scale_of"]
@@ -42,7 +44,7 @@ def scale_of(code: str, language: Language) -> Scale:
 class Figure:
     """A quantity: code, name, unit, value and half-width of its 95 % interval in that unit.
 
-    A difference is shown with its sign.
+    A difference is shown with its sign; a width at the limit of resolution with "≤".
     """
 
     code: str
@@ -51,6 +53,7 @@ class Figure:
     value: float | None
     u95: float | None
     is_difference: bool = False
+    is_at_most: bool = False
 
     @property
     def text(self) -> str:
@@ -58,6 +61,8 @@ class Figure:
         value = shown(self.value)
         if self.is_difference and self.value is not None and self.value > 0:
             value = f"+{value}"
+        if self.is_at_most:
+            value = f"≤ {value}"
         return value if not self.u95 or self.value is None else f"{value} ± {shown(self.u95, 2)}"
 
 
@@ -68,7 +73,11 @@ Figures = dict[str, tuple[Figure, ...]]
 def figures_of(book: Book, surv_id: str, language: Language) -> Figures:
     """Return the figures of every element of a survey."""
     query = "SELECT elem_id, stat, value, u95 FROM element_stats WHERE surv_id = ? ORDER BY fid"
-    return _figures(book, query, surv_id, language, is_difference=False)
+    gsd_mm = survey_gsd_mm(book, surv_id)
+    return {
+        elem_id: tuple(replace(f, is_at_most=is_at_most(f.code, f.value, gsd_mm)) for f in found)
+        for elem_id, found in _figures(book, query, surv_id, language, is_difference=False).items()
+    }
 
 
 def differences_of(book: Book, pair_id: str, language: Language) -> Figures:

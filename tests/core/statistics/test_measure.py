@@ -13,6 +13,7 @@ from segmentation_core.errors import CrsError, ElementsError, ParameterError, Ve
 from segmentation_core.operations.measure import measure
 from segmentation_core.statistics.features import stream_features
 from segmentation_core.statistics.quantities import MAIN, QUANTITIES
+from segmentation_core.terminal import print_statistics
 
 GROUND = shapely.box(0, 0, 10, 4)
 HALVES = [shapely.box(0, 0, 5, 4), shapely.box(5, 0, 12, 4)]
@@ -124,6 +125,41 @@ def test_elements_without_assessed_pixels_are_named_not_listed(tmp_path, beam, w
     result = measure(beam, elements, "ID", tmp_path / "s.csv")
     assert [row["elem_id"] for row in result["elements"]] == ["A", "B"]
     assert any("no assessed pixel in far" in note for note in result["run"]["notes"])
+
+
+def test_what_lies_in_an_elements_hole_is_not_its_own(tmp_path, beam, write_layer, beam_crs):
+    ring = shapely.Polygon(GROUND.exterior, [shapely.box(4, 0.5, 7, 3.5).exterior])
+    elements = write_layer(tmp_path / "e.gpkg", "e", [ring], "Polygon", beam_crs, ID=["ring"])
+    (row,) = measure(beam, elements, "ID", tmp_path / "s.csv")["elements"]
+    whole = measure(beam, None, None, tmp_path / "s.csv")["totals"]
+    assert row["assessed_m2"] == pytest.approx(40 - 9)
+    assert (row["loss_m2"], row["loss_count"]) == (0, 0)
+    assert row["crack_m"] == pytest.approx(12.45 - 3)
+    assert row["node_e_count"] - whole["node_e_count"] == 2  # the hole cuts the long crack twice
+
+
+def test_widths_of_elements_come_from_the_profiles_of_lines(tmp_path, beam):
+    with sqlite3.connect(beam) as connection:
+        triggers = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for (name,) in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("UPDATE crack_line SET wid_m = 0.002, wid50_m = 0.002, wid95_m = 0.005")
+    row = measure(beam, None, None, tmp_path / "s.csv")["totals"]
+    assert (row["width_p50_mm"], row["width_p95_mm"]) == pytest.approx((2.0, 5.0))
+    with sqlite3.connect(beam) as connection:  # a file of an earlier version
+        for column in ("wid50_m", "wid95_m", "widp_m"):
+            connection.execute(f"ALTER TABLE crack_line DROP COLUMN {column}")
+    row = measure(beam, None, None, tmp_path / "s.csv")["totals"]
+    assert (row["width_p50_mm"], row["width_p95_mm"]) == pytest.approx((2.0, 2.0))
+
+
+def test_a_width_at_the_limit_is_printed_as_at_most(capsys):
+    row = {q.code: 0.0 for q in MAIN} | {"elem_id": "A", "width_mean_mm": 0.8}
+    result = {"elements": [row], "totals": row | {"width_mean_mm": 1.2}, "run": {"gsd_mm": 0.5}}
+    print_statistics("t", result)
+    said = capsys.readouterr().out
+    assert said.count("<= ") == 1
+    assert "<= 0.8" in said
 
 
 def test_overlapping_elements_are_noted(tmp_path, beam, write_layer, beam_crs):

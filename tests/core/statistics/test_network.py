@@ -141,3 +141,18 @@ def test_over_a_partition_the_parts_are_the_whole(seed, columns):
         tally.add_courses(lines, regions.lengths_of(lines), regions, 1.0, 10.0)
         sums.append({code: values.sum() for code, values in tally._sums.items()})
     assert sums[0] == pytest.approx(sums[1], abs=1e-6)
+
+
+def test_an_end_at_the_rasters_border_counts_once_where_an_element_cuts_the_crack(
+    tmp_path, write_vectors, write_layer
+):
+    """The node at the raster's border is an end already; only the cut by the outline makes another one."""
+    vectors = write_vectors(
+        tmp_path / "v.gpkg",
+        assessed=shapely.box(0, 0, 10, 4),
+        lines=[(shapely.LineString([(0, 2), (10, 2)]), 1)],
+    )
+    left = write_layer(tmp_path / "e.gpkg", "e", [shapely.box(-1, -1, 6, 5)], "Polygon", None, ID=["left"])
+    row = measure(vectors, left, "ID", tmp_path / "s.csv")["elements"][0]
+    assert row["node_i_count"] + row["node_e_count"] == 2
+    assert row["branch_count"] + row["node_e_count"] / 2 == row["branch_with_e_count"] == 1

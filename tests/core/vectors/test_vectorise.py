@@ -24,7 +24,7 @@ def no_nan(vectors) -> bool:
     for layer in LAYERS:
         for name, values in vars(getattr(vectors, layer)).items():
             if (
-                name not in ("geometry", "conf")
+                name not in ("geometry", "conf", "widp_m")  # NULL without probabilities
                 and values.dtype.kind == "f"
                 and not np.isfinite(values).all()
             ):
