@@ -44,7 +44,8 @@ def without_faint(
         Uids of lines that a person edited, drew or verified: what is said of these stays.
     """
     pieces = cracks.pieces
-    kinds, values, faint = pieces.kinds.copy(), pieces.values_mm.copy(), {}
+    kinds, values = pieces.kinds.copy(), pieces.values_mm.copy()
+    faint: dict[str, float] = {}
     for side, asked in _ASKED:
         own = pieces.uids_b if side == "b" else pieces.uids_a
         rows = np.array(

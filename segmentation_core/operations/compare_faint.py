@@ -96,7 +96,9 @@ def _raster(
     record: OrthophotoRecord, pair: Registered, from_a: Callable[[Points], Points], stack: ExitStack
 ) -> _Raster | None:
     source = kept_probabilities(record, stack)
-    return source and _Raster(source, ~Affine(*pair.record_a.transform), from_a, record.gsd_mm)
+    if source is None:
+        return None
+    return _Raster(source, ~Affine(*pair.record_a.transform), from_a, record.gsd_mm)
 
 
 def _rejected(book: Book, side: Sequence[Placement], mm_per_unit: float, eps_mm: float) -> object:
