@@ -16,7 +16,8 @@ from segmentation_core.survey.store import reading
 
 SCRIPT = """
 import os, sys
-from qgis.core import (QgsApplication, QgsLayoutExporter, QgsPrintLayout, QgsProject, QgsReadWriteContext, QgsVectorLayer)
+from qgis.core import (QgsApplication, QgsLayoutExporter, QgsPrintLayout, QgsProject,
+                       QgsReadWriteContext, QgsVectorLayer)
 from qgis.PyQt.QtXml import QDomDocument
 app = QgsApplication([], False)
 app.initQgis()
