@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import resource
+import sys
 import tempfile
 import time
 import warnings
@@ -25,9 +26,12 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "core" / "change"))
+
+from shots import Shot, cracked, painted_scene, photographed, seen_mask
+
 from segmentation_core.change.registration import Registration, register
 from segmentation_core.facade.layout import Damage
-from segmentation_core.facade.second_date import Shot, cracked, painted_scene, photographed, seen_mask
 from segmentation_core.raster.orthophoto import open_orthophoto
 from segmentation_core.vectors.class_source import open_class_source
 

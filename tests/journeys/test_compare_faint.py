@@ -51,7 +51,7 @@ def surveyed(folder, level):
 
 
 def test_seen_below_the_threshold_is_no_change(tmp_path):
-    """At 0.4, with a threshold of 0.5: nothing the first date shows is new, nothing the second shows gone."""
+    """At 0.4 of a threshold of 0.5 what the first date shows is not new, nor what the second shows gone."""
     result = compare(surveyed(tmp_path, 0.4), FIRST, SECOND)
     cracks = result["totals"]["cracks"]
     assert cracks["new_m"] < 2 * GSD_M

@@ -7,8 +7,8 @@ import pytest
 import rasterio
 from affine import Affine
 from rasterio.errors import NotGeoreferencedWarning
+from shots import Shot, painted_scene, photographed
 
-from segmentation_core.facade.second_date import Shot, painted_scene, photographed
 from segmentation_core.raster.orthophoto import open_orthophoto
 
 CRS = 'LOCAL_CS["facade",UNIT["metre",1]]'

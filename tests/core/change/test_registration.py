@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from shots import Shot, cracked, photographed, seen_mask
 
 from segmentation_core.change.registration import Registration, register
 from segmentation_core.facade.layout import Damage
-from segmentation_core.facade.second_date import Shot, cracked, photographed, seen_mask
 from segmentation_core.vectors.class_source import open_class_source
 
 GREATEST_RMS_PX = 0.15

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from shots import Shot, photographed
 
 from segmentation_core.change.registration import Registration, register
 from segmentation_core.errors import BookError, Interrupted, ParameterError
-from segmentation_core.facade.second_date import Shot, photographed
 from segmentation_core.vectors.class_source import open_class_source
 
 GREATEST_RMS_PX = 0.15

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from shots import Shot, photographed
 
 from segmentation_core.change.registration import register
 from segmentation_core.errors import CraquelureError, RegistrationError
-from segmentation_core.facade.second_date import Shot, photographed
 
 WHOLE = Shot(760, 560, (100.0, 60.0))
 PART = Shot(660, 480, (140.0, 90.0))

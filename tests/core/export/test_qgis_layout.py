@@ -10,11 +10,14 @@ from xml.etree import ElementTree
 
 import pytest
 
+from segmentation_core.export.sheet.figures import figures_of
 from segmentation_core.operations.export import export
+from segmentation_core.survey.store import reading
 
 SCRIPT = """
 import os, sys
-from qgis.core import (QgsApplication, QgsPrintLayout, QgsProject, QgsReadWriteContext, QgsVectorLayer)
+from qgis.core import (QgsApplication, QgsLayoutExporter, QgsPrintLayout, QgsProject,
+                       QgsReadWriteContext, QgsVectorLayer)
 from qgis.PyQt.QtXml import QDomDocument
 app = QgsApplication([], False)
 app.initQgis()
@@ -25,6 +28,10 @@ document.setContent(open(sys.argv[1], encoding="utf-8").read())
 items, ok = layout.loadFromTemplate(document, QgsReadWriteContext())
 drawn = layout.itemById("map")
 print("layout", ok, round(drawn.rect().width()), round(drawn.rect().height()), layout.atlas().enabled())
+for table in ("survey", "element_stats", "element"):
+    QgsProject.instance().addMapLayer(QgsVectorLayer(f"{sys.argv[3]}|layername={table}", table, "ogr"))
+layout.atlas().setCoverageLayer(QgsProject.instance().mapLayersByName("element")[0])
+QgsLayoutExporter.exportToPdf(layout.atlas(), sys.argv[4], QgsLayoutExporter.PdfExportSettings())
 layer = QgsVectorLayer(sys.argv[2], "crack", "ogr")
 alias = layer.attributeAlias(layer.fields().indexOf("len_mm"))
 print("layer", layer.isValid(), layer.renderer().type(), alias)
@@ -46,7 +53,8 @@ def test_the_template_names_no_machine_and_holds_the_sheet():
     assert "/tmp" not in text
 
 
-def test_qgis_opens_template_and_styles(rich_book, tmp_path):
+def test_qgis_opens_template_and_styles(rich_book, tmp_path, run_program):
+    """The template's sheets, as QGIS prints them, hold the quantities of the latest survey."""
     python = Path("/usr/bin/python3")
     environment = {"QT_QPA_PLATFORM": "offscreen", "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     probe = [str(python), "-c", "import qgis.core"]
@@ -56,8 +64,17 @@ def test_qgis_opens_template_and_styles(rich_book, tmp_path):
     ):
         pytest.skip("QGIS is not here (package python3-qgis)")
     export(rich_book, "shapefile", tmp_path / "out")
-    command = [str(python), "-c", SCRIPT, str(template()), str(tmp_path / "out" / "春_crack.shp")]
+    shapes, sheets = tmp_path / "out" / "春_crack.shp", tmp_path / "sheets.pdf"
+    command = [str(python), "-c", SCRIPT, *map(str, (template(), shapes, rich_book, sheets))]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=300)
     lines = done.stdout.splitlines()
     assert "layout True 298 277 True" in lines, done.stderr
     assert "layer True RuleRenderer Length of the centreline [mm]" in lines
+    pages = run_program("pdftotext", "-layout", sheets, "-").split("\f")
+    first = next(page for page in pages if "南立面额枋" in page)
+    assert "Quantities 工程量 春" in first
+    with reading(rich_book) as opened:
+        figures = figures_of(opened, "S1", "en")["南立面额枋"]
+    assert len(figures) == 9
+    for figure in figures:
+        assert f" {figure.text} " in f"{first} ".replace("\u3000", " ").replace("\n", " "), figure

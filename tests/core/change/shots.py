@@ -1,7 +1,8 @@
 """A painted beam photographed at two dates with an exactly known mapping between the pictures.
 
 The scene is painted once; each shot samples it through its own placement, smooth distortion, light and
-camera. For tests and benchmarks of registration.
+camera: pictures for registration, of any crop, turn and quality. What changes in two years, with its exact
+truth, is `segmentation_core.facade.second_epoch`'s.
 """
 
 from __future__ import annotations
