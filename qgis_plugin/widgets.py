@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgis.PyQt.QtWidgets import QFrame, QHBoxLayout, QHeaderView, QPushButton, QScrollArea, QTreeWidget, QWidget
+from qgis.PyQt.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QScrollArea,
+    QTreeWidget,
+    QWidget,
+)
 
 __all__ = ["button", "row", "scrolling", "tree"]
 
