@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgis.PyQt.QtWidgets import QHBoxLayout, QHeaderView, QPushButton, QTreeWidget, QWidget
+from qgis.PyQt.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QScrollArea,
+    QTreeWidget,
+    QWidget,
+)
 
-__all__ = ["button", "row", "tree"]
+__all__ = ["button", "row", "scrolling", "tree"]
 
 
 def button(name: str, title: str, action: Any) -> QPushButton:
@@ -23,6 +31,15 @@ def row(*widgets: QWidget) -> QHBoxLayout:
     for widget in widgets:
         made.addWidget(widget)
     made.addStretch(1)
+    return made
+
+
+def scrolling(widget: QWidget) -> QScrollArea:
+    """Return a widget in a frame that scrolls where the screen is too small, or its text enlarged."""
+    made = QScrollArea()
+    made.setFrameShape(QFrame.Shape.NoFrame)
+    made.setWidgetResizable(True)
+    made.setWidget(widget)
     return made
 
 

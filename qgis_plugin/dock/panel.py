@@ -21,6 +21,7 @@ from qgis.PyQt.QtWidgets import (
 from ..results.book import BookFault, SurveyRow, is_writable, surveys
 from ..results.local_crs import is_local, use_stand_in
 from ..translation import tr
+from ..widgets import scrolling
 from .comparison import ComparisonPage
 from .edits import EditWatch
 from .elements import ElementsPage
@@ -79,7 +80,7 @@ class Panel(QgsDockWidget):
             (self.thresholds, tr("Thresholds")),
         ):
             self.tabs.addTab(page, title)
-        self.setWidget(self._laid_out())
+        self.setWidget(scrolling(self._laid_out()))
         self._edits = EditWatch(lambda: self.book, self)
         self._edits.edited.connect(self.refresh)
         project = QgsProject.instance()
@@ -139,6 +140,7 @@ class Panel(QgsDockWidget):
                 return
         self.book = path
         self._line.setText(path)
+        self._line.setToolTip(path)
         project = QgsProject.instance()
         if path != project.readEntry(_SCOPE, _KEY)[0]:
             project.writeEntry(_SCOPE, _KEY, path)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from segmentation_core.errors import CraquelureError, DiskFullError, RasterError
 
-__all__ = ["disk_full_as_error", "flush_to_disk", "publish", "write_durably"]
+__all__ = ["disk_full_as_error", "flush_to_disk", "has_no_room", "publish", "write_durably"]
 
 _FULL = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
 _FULL_TEXTS = ("no space left", "file too large", "quota", "not enough space", "disk full")
@@ -47,7 +47,7 @@ def disk_full_as_error(
         # GDAL's errors have a number of their own.
         number = exc.errno if isinstance(exc, OSError) else None
         full = number in _FULL or _mentions_full_disk(exc)
-        if full or (number is None and _has_no_room(path, needed_bytes)):
+        if full or (number is None and has_no_room(path, needed_bytes)):
             raise DiskFullError(
                 "the disk or the quota is full; what is finished is kept",
                 path=path,
@@ -108,7 +108,7 @@ def _mentions_full_disk(error: BaseException) -> bool:
     return False
 
 
-def _has_no_room(path: Path, needed_bytes: int) -> bool:
+def has_no_room(path: Path, needed_bytes: int) -> bool:
     """Say whether a file of this size cannot be made where ``path`` lies."""
     folder = path if path.is_dir() else path.parent
     if not folder.is_dir():

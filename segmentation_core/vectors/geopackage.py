@@ -19,6 +19,7 @@ import pyogrio
 from numpy.typing import NDArray
 
 from segmentation_core.errors import DiskFullError, VectorError
+from segmentation_core.raster.durable import has_no_room
 
 __all__ = ["LAYERS", "VectorWriter", "is_vector_file"]
 
@@ -69,6 +70,7 @@ _SINCE_ISLANDS = {"island"}
 
 _ROWS_PER_WRITE = 20_000
 _UNDEFINED_CARTESIAN = "-1"
+_LEAST_ROOM_BYTES = 1 << 20
 
 
 class VectorWriter:
@@ -180,6 +182,7 @@ class VectorWriter:
             getattr(exc, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
             or "is full" in text
             or "no space left" in text
+            or has_no_room(self._path, _LEAST_ROOM_BYTES)  # GDAL's message does not always tell
         ):
             return DiskFullError("the disk is full", path=self._path, remedy="Free some space and run again")
         return VectorError(

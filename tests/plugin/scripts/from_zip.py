@@ -4,6 +4,7 @@ import pyplugin_installer
 import qgis.utils
 from pyplugin_installer.installer_data import plugins
 from qgis.core import QgsRasterLayer
+from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtWidgets import QDialog
 
 
@@ -30,20 +31,12 @@ def steps(desk):
     desk.shoot("1-no-engine")
 
     # the page among QGIS's own options
-    shown = []
-
-    def choose():
-        dialog = desk.find("QgsOptionsBase", QDialog)
-        desk.find("craquelurePython").setFilePath(facts["python"])
-        desk.shoot("2-options")
-        dialog.accept()
-        shown.append(True)
-
-    from qgis.PyQt.QtCore import QTimer
-
-    QTimer.singleShot(1500, choose)
-    desk.iface.showOptionsDialog(desk.window, "craquelureOptions")
-    yield lambda: shown
+    QTimer.singleShot(0, lambda: desk.iface.showOptionsDialog(desk.window, "craquelureOptions"))
+    yield lambda: desk.has("craquelurePython")  # the dialog holds up what opened it, not this journey
+    desk.find("craquelurePython").setFilePath(facts["python"])
+    desk.shoot("2-options")
+    desk.find("QgsOptionsBase", QDialog).accept()
+    yield lambda: not desk.has("craquelurePython")
     desk.iface.messageBar().clearWidgets()
     desk.click("craquelureRun")
     yield lambda: page.queue.runs and page.queue.runs[-1].is_over
