@@ -11,4 +11,5 @@ cd "$here"
 "$venv/bin/ruff" check .
 "$venv/bin/mypy"
 "$venv/bin/lint-imports"
+[ "$#" -gt 0 ] || set -- -n 2 --dist loadfile --durations=15  # most tests compute with one thread
 "$venv/bin/python" -m pytest "$@"
