@@ -190,7 +190,14 @@ def batches(tables: Tables, rows: int) -> Iterator[Tables]:
 
 
 def _sorted(tables: Tables) -> Tables:
-    return Tables(*(table[np.argsort(table["unit"], kind="stable")] for table in tables))
+    return Tables(*(_by_unit(table) for table in tables))
+
+
+def _by_unit(table: NDArray[Any]) -> NDArray[Any]:
+    units = np.ascontiguousarray(table["unit"])
+    if (units[1:] >= units[:-1]).all():
+        return table
+    return table[np.argsort(units, kind="stable")]
 
 
 def _concatenated(tables: Sequence[Tables]) -> Tables:
