@@ -1,7 +1,7 @@
 """From tiles to whole components, band by band.
 
 A unit is finished as soon as none of it lies on the last row of the band just read; then it leaves. What
-stays in memory is one band's tiles and the units still open: 25 bytes per corner of their outlines, 41 per
+stays in memory is one band's tiles and the units still open: 25 bytes per corner of their outlines, 57 per
 skeleton pixel, 48 per piece; beside that 16 bytes per pixel of one raster row and 16 per piece that ever was.
 """
 
