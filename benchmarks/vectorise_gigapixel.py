@@ -24,8 +24,8 @@ import psutil
 import rasterio
 from affine import Affine
 from rasterio.windows import Window
-from vectorise_peers import CELL_PX
-from vectorise_speed import GSD_M, TILE_PX, dense_tile
+from vectorise_peers import dense_tiles
+from vectorise_speed import GSD_M, TILE_PX
 
 JOINT_PX = 6
 SPARSE_SHARE = 0.1
@@ -46,7 +46,7 @@ def write_raster(path: Path, megapixels: float, board_px: int) -> float:
     width = max(round((megapixels * 1e6) ** 0.5 / TILE_PX), 1) * TILE_PX
     height = max(round(megapixels * 1e6 / width), 1)
     random = np.random.default_rng(1)
-    dense = [dense_tile(random, CELL_PX) for _ in range(4)]
+    dense = dense_tiles(1)
     cracks = 0
     with rasterio.open(
         path, "w", driver="GTiff", dtype="uint8", count=1, width=width, height=height, tiled=True,

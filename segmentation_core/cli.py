@@ -213,7 +213,7 @@ def vectorise(
         print_json(result)
         return
     print_notes(result)
-    print_statistics(f"Vectors of {source.name}", {"elements": [], "totals": result["totals"]})
+    print_statistics(f"Vectors of {source.name}", {"elements": [], **result})
     typer.echo(f"Vectors: {out}")
 
 

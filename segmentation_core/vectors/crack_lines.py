@@ -200,16 +200,18 @@ def _through_pixels(
     rows, cols = np.divmod(pixels["flat"], raster_width)
     rows = np.concatenate([rows + 0.5, network.nodes.rows])
     cols = np.concatenate([cols + 0.5, network.nodes.cols])
-    ends = (pixels.size + network.ends).tolist()
     closed = network.ends[:, 0] < 0
-    parts: list[NDArray[np.int64] | list[int]] = []
-    for path, (start, stop), ring in zip(network.paths, ends, closed.tolist(), strict=True):
-        parts.extend((path, path[:1]) if ring else ([start], path, [stop]))
-    place = np.concatenate(parts).astype(np.int64)
-    passed = place < 0
+    sizes = np.array([path.size for path in network.paths])
+    starts = np.concatenate([[0], np.cumsum(sizes + np.where(closed, 1, 2))])
+    inner = starts[:-1] + ~closed
+    place = np.empty(starts[-1], np.int64)
+    within = np.arange(sizes.sum()) + np.repeat(inner - (np.cumsum(sizes) - sizes), sizes)
+    place[within] = np.concatenate(network.paths)
+    passed = within[place[within] < 0]
     place[passed] = pixels.size + ~place[passed]
-    counts = np.array([path.size for path in network.paths]) + np.where(closed, 1, 2)
-    return place, Lines(cols[place], rows[place], np.concatenate([[0], np.cumsum(counts)]), closed)
+    place[starts[:-1][~closed]] = pixels.size + network.ends[~closed, 0]
+    place[starts[1:] - 1] = np.where(closed, place[starts[:-1]], pixels.size + network.ends[:, 1])
+    return place, Lines(cols[place], rows[place], starts, closed)
 
 
 def _at_junctions(lines: Lines, nodes: Nodes, ends: _Ends) -> Lines:

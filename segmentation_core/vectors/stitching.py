@@ -1,7 +1,7 @@
 """From tiles to whole components, band by band.
 
 A unit is finished as soon as none of it lies on the last row of the band just read; then it leaves. What
-stays in memory is one band's tiles and the units still open: 25 bytes per corner of their outlines, 41 per
+stays in memory is one band's tiles and the units still open: 25 bytes per corner of their outlines, 57 per
 skeleton pixel, 48 per piece; beside that 16 bytes per pixel of one raster row and 16 per piece that ever was.
 """
 
@@ -190,7 +190,14 @@ def batches(tables: Tables, rows: int) -> Iterator[Tables]:
 
 
 def _sorted(tables: Tables) -> Tables:
-    return Tables(*(table[np.argsort(table["unit"], kind="stable")] for table in tables))
+    return Tables(*(_by_unit(table) for table in tables))
+
+
+def _by_unit(table: NDArray[Any]) -> NDArray[Any]:
+    units = np.ascontiguousarray(table["unit"])
+    if (units[1:] >= units[:-1]).all():
+        return table
+    return table[np.argsort(units, kind="stable")]
 
 
 def _concatenated(tables: Sequence[Tables]) -> Tables:

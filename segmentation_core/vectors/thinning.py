@@ -61,22 +61,45 @@ def thin(
         doubt = np.pad(unsure, 1, constant_values=True).view(np.uint8).ravel()
     alive = np.flatnonzero(state)
     front = _near(np.flatnonzero(doubt), offsets, state, doubt)
+    # A pixel that stays is looked at again only once a neighbour has gone.
+    waiting = [alive, alive]
     changed = True
     while changed and alive.size:
         changed = False
         for phase in (0, 1):
-            is_doomed = _decisions()[phase][_codes(state, alive, offsets)]
-            doomed = alive[is_doomed]
+            seen = waiting[phase]
+            doomed = seen[_decisions()[phase][_codes(state, seen, offsets)]]
             undecided = _undecided(state, doubt, front, offsets, phase)
             state[doomed] = 0
             doubt[undecided] = 1
             changed = changed or doomed.size > 0 or undecided.size > 0
-            alive = alive[~is_doomed]
+            alive, waiting = _waiting(alive, waiting, phase, doomed, offsets, state)
             front = front[(state[front] != 0) & (doubt[front] == 0)]
             front = np.union1d(front, _near(undecided, offsets, state, doubt))
     shape = (mask.shape[0] + 2, stride)
     inner = (slice(1, -1), slice(1, -1))
     return state.reshape(shape)[inner].astype(bool), doubt.reshape(shape)[inner].astype(bool)
+
+
+def _waiting(
+    alive: NDArray[np.intp],
+    waiting: list[NDArray[np.intp]],
+    phase: int,
+    doomed: NDArray[np.intp],
+    offsets: list[int],
+    state: NDArray[np.uint8],
+) -> tuple[NDArray[np.intp], list[NDArray[np.intp]]]:
+    """Return what is left, and which of it each phase has to look at, once pixels have been deleted."""
+    if len(offsets) * doomed.size > alive.size:
+        alive = alive[state[alive] != 0]
+        return alive, [alive, alive]
+    waiting = list(waiting)
+    waiting[phase] = waiting[phase][:0]
+    if doomed.size:
+        beside = np.unique(np.concatenate([doomed + offset for offset in offsets]))
+        beside = beside[state[beside] != 0]
+        waiting = [np.union1d(known[state[known] != 0], beside) for known in waiting]
+    return alive, waiting
 
 
 def _codes(flags: NDArray[np.uint8], pixels: NDArray[np.intp], offsets: list[int]) -> NDArray[np.uint8]:
