@@ -19,8 +19,8 @@ from segmentation_core.export.content import element_rows, layer_content, metres
 from segmentation_core.export.fields import ELEMENT_LAYER
 from segmentation_core.export.numbers import shown
 from segmentation_core.export.request import Request, Written
-from segmentation_core.export.sheet.figures import figures_of, scale_of
-from segmentation_core.export.tables import Table, tables
+from segmentation_core.export.sheet.figures import figures_of, rate, scale_of
+from segmentation_core.export.tables import Table, dated_surveys, tables, verdict_word
 from segmentation_core.export.underlay import read_underlay, why_missing
 from segmentation_core.export.words import word
 from segmentation_core.export.worst_places import Place, features_in, worst_places
@@ -86,7 +86,7 @@ def write_report(book: Book, request: Request, folder: Path) -> Written:
         ranking=_ranking(book, request, last),
         last=last.name,
         plots=_plots(book, request, surveys),
-        worsening=_worsening(all_tables["trends"], request),
+        worsening=_worsening(book, request, surveys),
         map=_overview(book, request, last, there, places),
         places=pictured,
         changes=_shown_table(all_tables["changes"], request),
@@ -177,12 +177,19 @@ def _plots(book: Book, request: Request, surveys: Sequence[Survey]) -> list[dict
     return plots
 
 
-def _worsening(table: Table, request: Request) -> dict[str, Any]:
-    """Return the trends of what gets worse fastest as the page shows them."""
-    shown = ("element", "statistic", "per_year", "u95_per_year", "unit", "verdict", "missing_in")
-    rank = [column.key for column in table.columns].index("trend_rank")
-    rows = [row for row in table.rows if row[rank] is not None and row[rank] <= _WORSENING]
-    return _shown_table(Table(table.key, table.columns, rows), request, shown)
+def _worsening(book: Book, request: Request, surveys: Sequence[Survey]) -> dict[str, Any]:
+    """Return what gets worse fastest as the page shows it, in people's units."""
+    language = request.language
+    series = series_of(book, surveys, request.elements) if dated_surveys(request) else []
+    rows = []
+    for stat in WORSE_WHEN_MORE:
+        scale = scale_of(stat, language)
+        for one in ranked(series, stat)[:_WORSENING]:
+            missing = [s.name for s, p in zip(surveys, one.points, strict=True) if p is None]
+            said = verdict_word(one.verdict, language) or ""
+            rows.append([one.elem_id, scale.name, rate(one, scale, language), said, ", ".join(missing)])
+    keys = ("element", "statistic", "per_year", "verdict", "missing_in")
+    return {"header": [word(key, language) for key in keys], "rows": rows, "more": 0}
 
 
 def _overview(
@@ -305,15 +312,15 @@ def _svg_path(geometry: Any, left: float, top: float, k: float) -> str:
     return "".join(words)
 
 
-def _shown_table(table: Table, request: Request, keys: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return a table's head and first rows as text; some of its columns where keys are given."""
+def _shown_table(table: Table, request: Request) -> dict[str, Any]:
+    """Return a table's head and first rows as text."""
 
     def text(value: Any) -> str:
         if isinstance(value, float | int):
             return shown(float(value))
         return "" if value is None else str(value)
 
-    kept = [c for c in table.columns if (c.key in keys if keys else c.key != "checksum")]
+    kept = [c for c in table.columns if c.key != "checksum"]
     return {
         "header": [c.header(request.language) for c in kept],
         "rows": [

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from segmentation_core.change.trend import year_of
 from segmentation_core.export.fonts import find_fonts
-from segmentation_core.export.numbers import shown
-from segmentation_core.export.sheet.figures import Scale
+from segmentation_core.export.sheet.figures import Scale, rate
 from segmentation_core.export.tables import verdict_word
 from segmentation_core.export.words import word
 from segmentation_core.survey.series import Series
@@ -72,7 +71,7 @@ def element_page(days: Sequence[str], panels: Sequence[tuple[Series, Scale]], la
                 ends = [days[0], days[-1]]
                 line = [series.trend.at(year_of(day)) * scale.factor for day in ends]
                 axes.plot(_on_axis(ends), line, "--", color=_SOFT, lw=0.9, zorder=1.5, clip_on=False)
-                axes.text(0, 1.03, _rate(series, scale, language), transform=axes.transAxes, fontsize=7.5)
+                axes.text(0, 1.03, _said(series, scale, language), transform=axes.transAxes, fontsize=7.5)
     return figure
 
 
@@ -169,9 +168,9 @@ def _bars(axes: Axes, series: Sequence[Series], scale: Scale, room: int) -> None
         if one.trend is None:
             continue
         colour = colours.get(str(one.verdict), "#aaaaaa")
-        rate, half = one.trend.per_year * scale.factor, (one.trend.u95 or 0.0) * scale.factor
-        axes.barh(place, rate, height=0.62, color=colour, clip_on=False)
-        axes.hlines(place, rate - half, rate + half, color=_INK, lw=0.9, clip_on=False)
+        per_year, half = one.trend.per_year * scale.factor, (one.trend.u95 or 0.0) * scale.factor
+        axes.barh(place, per_year, height=0.62, color=colour, clip_on=False)
+        axes.hlines(place, per_year - half, per_year + half, color=_INK, lw=0.9, clip_on=False)
     axes.axvline(0, color=_INK, lw=0.6, clip_on=False)
     axes.set_ylim(max(room, 1) - 0.5, -0.5)
     axes.set_yticks(range(len(series)), [_short(one.elem_id) for one in series])
@@ -200,15 +199,10 @@ def _short(name: str) -> str:
     return name if len(name) <= 14 else f"{name[:13]}…"
 
 
-def _rate(series: Series, scale: Scale, language: Language) -> str:
-    trend = series.trend
-    if trend is None:
-        return ""
-    text = f"{'+' if trend.per_year > 0 else ''}{shown(trend.per_year * scale.factor, 3)}"
-    if trend.u95 is not None:
-        text += f" ± {shown(trend.u95 * scale.factor, 2)}"
-    rate = word("trend_rate", language, v=f"{text} {scale.unit}".strip())
-    return f"{rate}: {verdict_word(series.verdict, language)}" if series.verdict else rate
+def _said(series: Series, scale: Scale, language: Language) -> str:
+    """Return a trend in words: by how much per year, and what may be said of it."""
+    verdict = verdict_word(series.verdict, language)
+    return f"{rate(series, scale, language)}: {verdict}" if verdict else rate(series, scale, language)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,20 +53,8 @@ def told_by_probabilities(
 
     Where a survey kept no probabilities, or a person rejected what it saw, nothing is known of it.
     """
-    with ExitStack() as stack:
-        return _told(cracks, books, sides, registered, mm_per_unit, stack)
-
-
-def _told(
-    cracks: CrackChange,
-    books: Sequence[Book],
-    sides: Sequence[Sequence[Placement]],
-    registered: Sequence[Registered],
-    mm_per_unit: float,
-    stack: ExitStack,
-) -> CrackChange:
-    rasters_a = {r.orth_a: _raster(r.record_a, r, _same, stack) for r in registered}
-    rasters_b = [_raster(r.record_b, r, r.registration.to_b, stack) for r in registered]
+    rasters_a = {r.orth_a: _raster(r.record_a, r, _same) for r in registered}
+    rasters_b = [_raster(r.record_b, r, r.registration.to_b) for r in registered]
     touched = {
         uid
         for book, side in zip(books, sides, strict=True)
@@ -92,10 +79,8 @@ def _same(points: Points) -> Points:
     return points
 
 
-def _raster(
-    record: OrthophotoRecord, pair: Registered, from_a: Callable[[Points], Points], stack: ExitStack
-) -> _Raster | None:
-    source = kept_probabilities(record, stack)
+def _raster(record: OrthophotoRecord, pair: Registered, from_a: Callable[[Points], Points]) -> _Raster | None:
+    source = kept_probabilities(record)
     if source is None:
         return None
     return _Raster(source, ~Affine(*pair.record_a.transform), from_a, record.gsd_mm)

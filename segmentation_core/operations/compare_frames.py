@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -214,16 +214,17 @@ def _probabilities(record: OrthophotoRecord) -> Path | None:
     return kept if kept is not None and kept.is_file() else None
 
 
-def kept_probabilities(record: OrthophotoRecord, stack: ExitStack) -> ClassSource | None:
+def kept_probabilities(record: OrthophotoRecord) -> ClassSource | None:
     """Return the probabilities that a survey kept, with its thresholds; None where it kept none.
 
-    Their orthophoto, which says where they are valid, stays open as long as ``stack``.
+    They say by themselves where they are valid; their orthophoto is only asked for their grid.
     """
     kept = _probabilities(record)
     if kept is None:
         return None
-    photo = stack.enter_context(_opened(record))
-    return open_class_source(kept, thresholds=_thresholds(record), valid_mask_of=photo)
+    with _opened(record) as photo:
+        found = open_class_source(kept, thresholds=_thresholds(record), valid_mask_of=photo)
+    return replace(found, valid_mask_of=None)
 
 
 def _damage_raster(record: OrthophotoRecord) -> Path | None:

@@ -33,14 +33,18 @@ CONTENTS: tuple[tuple[str, str, dict[str, str]], ...] = (
 """Name in the folder, format, options."""
 
 
+_LEFT_OUT = ("no font", "no surveys of two dates")
+"""What keeps one part of a hand-over from being written, and not the others."""
+
+
 def hand_over(book: str | Path, out: str | Path, *, progress: Progress = silent) -> dict[str, Any]:
     """Write a book in every format into one folder; files of an earlier hand-over are replaced.
 
     Returns
     -------
     dict
-        ``files`` (name to path) and ``notes``. Where no font holds Chinese, the Chinese sheets are left out
-        and a note says so.
+        ``files`` (name to path) and ``notes``. Where no font holds Chinese, the Chinese sheets are left out,
+        and the trends where all surveys are of one date; a note says so.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def hand_over(book: str | Path, out: str | Path, *, progress: Progress = silent)
         try:
             result = export(book, format_, out / name, overwrite=True, **options)  # type: ignore[arg-type]
         except ParameterError as exc:
-            if "no font" not in exc.what:
+            if not any(reason in exc.what for reason in _LEFT_OUT):
                 raise
             notes[f"{name} was left out: {exc}"] = None
             continue

@@ -26,6 +26,9 @@ __all__ = ["WORSE_WHEN_MORE", "Point", "Series", "methods_differ", "ranked", "se
 WORSE_WHEN_MORE = ("loss_ratio", "p21_m_per_m2", "loss_m2", "crack_m")
 """Statistics of damage whose trend is judged, and by which elements are ranked; shares before sums."""
 
+_ANGLE = "deg"
+"""An axis has no least or greatest value: no straight line goes through several."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -45,7 +48,7 @@ class Series:
     points : tuple of Point or None
         One per survey; None where the survey lacks the element, or the element the statistic.
     trend : Trend or None
-        None where there are values of fewer than two dates. Its years are those of `year_of`.
+        None where there are values of fewer than two dates, and of angles. Its years are those of `year_of`.
     """
 
     elem_id: str
@@ -93,7 +96,7 @@ def series_of(book: Book, surveys: Sequence[Survey], elements: Sequence[str] | N
                 for side, point in zip(sides, points, strict=True)
                 if point is not None
             ]
-            found.append(Series(elem_id, stat, unit, points, trend_of(readings)))
+            found.append(Series(elem_id, stat, unit, points, None if unit == _ANGLE else trend_of(readings)))
     return found
 
 

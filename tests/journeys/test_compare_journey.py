@@ -261,6 +261,19 @@ def test_surveys_made_differently(craquelure, book, run, said):
     assert rows(book, "SELECT DISTINCT is_sure FROM change_line") == [(0,)]
 
 
+def test_surveys_at_other_thresholds(craquelure, book):
+    for survey_id, threshold in (("S1", 0.5), ("S2", 0.3)):
+        told = json.dumps({"craquelure": threshold})
+        change(
+            book,
+            f"UPDATE orthophoto SET run = json_set(run, '$.vectorise.thresholds', json('{told}')) "
+            f"WHERE surv_id = '{survey_id}'",
+        )
+    message = refused(craquelure, book, FIRST, SECOND)
+    assert "thresholds: craquelure 0.5 against craquelure 0.3" in message
+    assert "edits are kept" in message
+
+
 def test_an_orthophoto_that_is_gone_or_changed(craquelure, book, tmp_path, folder):
     moved = tmp_path / "b.tif"
     change(book, f"UPDATE orthophoto SET path = '{moved}' WHERE surv_id = 'S2'")

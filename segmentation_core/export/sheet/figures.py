@@ -8,11 +8,13 @@ from segmentation_core.export.content import survey_gsd_mm
 from segmentation_core.export.fields import ELEMENT_LAYER
 from segmentation_core.export.numbers import shown
 from segmentation_core.export.request import Language
+from segmentation_core.export.words import word
 from segmentation_core.statistics.quantities import QUANTITIES
 from segmentation_core.statistics.resolution import is_at_most
+from segmentation_core.survey.series import Series
 from segmentation_core.survey.store import Book
 
-__all__ = ["Figure", "Figures", "Scale", "differences_of", "figures_of", "scale_of"]
+__all__ = ["Figure", "Figures", "Scale", "differences_of", "figures_of", "rate", "scale_of"]
 
 
 _CODES = {quantity.code: quantity for quantity in QUANTITIES}
@@ -109,3 +111,14 @@ def _figures(book: Book, query: str, whose: str, language: Language, *, is_diffe
 def _scaled(values: tuple[float | None, float | None], factor: float) -> tuple[float | None, float | None]:
     value, u95 = (None if v is None else v * factor for v in values)
     return value, u95
+
+
+def rate(series: Series, scale: Scale, language: Language) -> str:
+    """Return the change per year of a statistic, as ``+0.22 ± 0.04 % per year``; empty without a trend."""
+    trend = series.trend
+    if trend is None:
+        return ""
+    text = f"{'+' if trend.per_year > 0 else ''}{shown(trend.per_year * scale.factor, 3)}"
+    if trend.u95 is not None:
+        text += f" ± {shown(trend.u95 * scale.factor, 2)}"
+    return word("trend_rate", language, v=f"{text} {scale.unit}".strip())

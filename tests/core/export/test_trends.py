@@ -14,6 +14,7 @@ from segmentation_core.errors import ParameterError
 from segmentation_core.export.sheet.figures import scale_of
 from segmentation_core.export.trend_plot import element_page
 from segmentation_core.operations.export import export
+from segmentation_core.operations.hand_over import hand_over
 from segmentation_core.statistics.elements import Elements
 from segmentation_core.survey.series import series_of
 from segmentation_core.survey.store import reading
@@ -57,7 +58,9 @@ def rows_of(folder, language="en"):
 
 def test_each_trend_has_its_rate_its_gap_and_its_rank(dated_book, tmp_path):
     export(dated_book, "trends", tmp_path / "t")
-    losses = [row for row in rows_of(tmp_path / "t") if row["Statistic code"] == "loss_m2"]
+    rows = rows_of(tmp_path / "t")
+    assert not [row for row in rows if row["Unit"] == "deg"]  # an axis turns round: it has no trend
+    losses = [row for row in rows if row["Statistic code"] == "loss_m2"]
     assert [(row["Element"], row["Rank [1]"]) for row in losses] == [
         ("快", "1"),
         ("slow", "2"),
@@ -122,6 +125,13 @@ def test_surveys_of_one_date_are_refused(dated_book, tmp_path):
     with pytest.raises(ParameterError, match="no surveys of two dates"):
         export(dated_book, "trends", tmp_path / "t", survey=DATES[0])
     assert not (tmp_path / "t").exists()
+
+
+def test_a_hand_over_of_one_survey_goes_without(rich_book, tmp_path):
+    told = hand_over(rich_book, tmp_path / "h")
+    assert "trends" not in told["files"]
+    assert any("trends was left out" in note for note in told["notes"])
+    assert (tmp_path / "h" / "quantities.xlsx").exists()
 
 
 def test_surveys_made_differently_share_nothing(dated_book, tmp_path, sql):
