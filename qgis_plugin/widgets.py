@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qgis.PyQt.QtCore import QSize
 from qgis.PyQt.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -34,9 +35,23 @@ def row(*widgets: QWidget) -> QHBoxLayout:
     return made
 
 
+class _Scrolling(QScrollArea):
+    """As wide as what it holds; only its height may be less."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the width of what it holds, and its own height."""
+        held, bar = self.widget().minimumSizeHint(), self.verticalScrollBar().sizeHint()
+        return QSize(held.width() + bar.width(), super().minimumSizeHint().height())
+
+    def sizeHint(self) -> QSize:
+        """Return the size of what it holds."""
+        held, bar = self.widget().sizeHint(), self.verticalScrollBar().sizeHint()
+        return QSize(held.width() + bar.width(), held.height())
+
+
 def scrolling(widget: QWidget) -> QScrollArea:
-    """Return a widget in a frame that scrolls where the screen is too small, or its text enlarged."""
-    made = QScrollArea()
+    """Return a widget in a frame that scrolls where the screen is too low, or its text enlarged."""
+    made = _Scrolling()
     made.setFrameShape(QFrame.Shape.NoFrame)
     made.setWidgetResizable(True)
     made.setWidget(widget)
