@@ -12,6 +12,7 @@ from qgis.PyQt.QtWidgets import (
     QPushButton,
     QScrollArea,
     QTreeWidget,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -35,6 +36,17 @@ def row(*widgets: QWidget) -> QHBoxLayout:
     return made
 
 
+class _Column(QVBoxLayout):
+    """A column that may be as low as what it holds can be.
+
+    Wrapped text would make a scrolling frame ask for the preferred height in place of the least one.
+    """
+
+    def hasHeightForWidth(self) -> bool:
+        """Return False."""
+        return False
+
+
 class _Scrolling(QScrollArea):
     """As wide as what it holds; only its height may be less."""
 
@@ -51,10 +63,13 @@ class _Scrolling(QScrollArea):
 
 def scrolling(widget: QWidget) -> QScrollArea:
     """Return a widget in a frame that scrolls where the screen is too low, or its text enlarged."""
-    made = _Scrolling()
+    made, holder = _Scrolling(), QWidget()
+    column = _Column(holder)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.addWidget(widget)
     made.setFrameShape(QFrame.Shape.NoFrame)
     made.setWidgetResizable(True)
-    made.setWidget(widget)
+    made.setWidget(holder)
     return made
 
 
