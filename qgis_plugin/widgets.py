@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qgis.PyQt.QtCore import QSize
 from qgis.PyQt.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -11,6 +12,7 @@ from qgis.PyQt.QtWidgets import (
     QPushButton,
     QScrollArea,
     QTreeWidget,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -34,12 +36,40 @@ def row(*widgets: QWidget) -> QHBoxLayout:
     return made
 
 
+class _Column(QVBoxLayout):
+    """A column that may be as low as what it holds can be.
+
+    Wrapped text would make a scrolling frame ask for the preferred height in place of the least one.
+    """
+
+    def hasHeightForWidth(self) -> bool:
+        """Return False."""
+        return False
+
+
+class _Scrolling(QScrollArea):
+    """As wide as what it holds; only its height may be less."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the width of what it holds, and its own height."""
+        held, bar = self.widget().minimumSizeHint(), self.verticalScrollBar().sizeHint()
+        return QSize(held.width() + bar.width(), super().minimumSizeHint().height())
+
+    def sizeHint(self) -> QSize:
+        """Return the size of what it holds."""
+        held, bar = self.widget().sizeHint(), self.verticalScrollBar().sizeHint()
+        return QSize(held.width() + bar.width(), held.height())
+
+
 def scrolling(widget: QWidget) -> QScrollArea:
-    """Return a widget in a frame that scrolls where the screen is too small, or its text enlarged."""
-    made = QScrollArea()
+    """Return a widget in a frame that scrolls where the screen is too low, or its text enlarged."""
+    made, holder = _Scrolling(), QWidget()
+    column = _Column(holder)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.addWidget(widget)
     made.setFrameShape(QFrame.Shape.NoFrame)
     made.setWidgetResizable(True)
-    made.setWidget(widget)
+    made.setWidget(holder)
     return made
 
 

@@ -121,6 +121,8 @@ def check_book(path: str | Path) -> Book | None:
                 "no new book can be made in this folder", path=folder, remedy="Choose another one"
             )
         return None
+    if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        raise _cannot_be_written(path)
     with reading(path) as book:
         book.connection.execute("BEGIN IMMEDIATE")
         book.connection.execute("ROLLBACK")
@@ -224,14 +226,18 @@ def _translated(exc: sqlite3.Error, path: Path) -> Exception:
             remedy="Free some space (or raise the quota) and run again",
         )
     if "readonly" in text or "unable to open" in text:
-        return BookError(
-            "the survey book cannot be written",
-            path=path,
-            remedy="Check the permissions of the file and its folder",
-        )
+        return _cannot_be_written(path)
     if "not a database" in text or "no such table" in text:
         return _not_a_book(path)
     return BookError(f"the survey book is damaged ({text})", path=path, remedy="Restore it from a backup")
+
+
+def _cannot_be_written(path: Path) -> BookError:
+    return BookError(
+        "the survey book cannot be written",
+        path=path,
+        remedy="Check the permissions of the file and its folder",
+    )
 
 
 def _not_a_book(path: Path) -> BookError:

@@ -3,9 +3,10 @@
 import pyplugin_installer
 import qgis.utils
 from pyplugin_installer.installer_data import plugins
-from qgis.core import QgsRasterLayer
-from qgis.PyQt.QtCore import QTimer
-from qgis.PyQt.QtWidgets import QDialog
+from qgis.core import QgsRasterLayer, QgsSettings
+from qgis.PyQt.QtCore import Qt, QTimer
+from qgis.PyQt.QtTest import QTest
+from qgis.PyQt.QtWidgets import QDialog, QDialogButtonBox
 
 
 def steps(desk):
@@ -35,8 +36,9 @@ def steps(desk):
     yield lambda: desk.has("craquelurePython")  # the dialog holds up what opened it, not this journey
     desk.find("craquelurePython").setFilePath(facts["python"])
     desk.shoot("2-options")
-    desk.find("QgsOptionsBase", QDialog).accept()
-    yield lambda: not desk.has("craquelurePython")
+    box = desk.find("QgsOptionsBase", QDialog).findChild(QDialogButtonBox)
+    QTest.mouseClick(box.button(QDialogButtonBox.StandardButton.Ok), Qt.MouseButton.LeftButton)
+    yield lambda: QgsSettings().value("craquelure/engine/python") == facts["python"]
     desk.iface.messageBar().clearWidgets()
     desk.click("craquelureRun")
     yield lambda: page.queue.runs and page.queue.runs[-1].is_over
