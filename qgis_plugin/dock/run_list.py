@@ -76,7 +76,7 @@ class RunList(QWidget):
         self._show_notes()
 
     def _show_notes(self) -> None:
-        """Show what the selected run said, else the latest: the message bar keeps it for some seconds only."""
+        """Show what the selected run said, else the latest: the message bar forgets it after seconds."""
         item = self._runs.currentItem()
         latest = self._queue.current or (self._queue.runs[-1] if self._queue.runs else None)
         run = latest if item is None else item.data(0, _RUN)
