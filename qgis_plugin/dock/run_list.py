@@ -76,10 +76,10 @@ class RunList(QWidget):
         self._show_notes()
 
     def _show_notes(self) -> None:
-        """Show what the selected run said, else the last: the message bar keeps it for some seconds only."""
+        """Show what the selected run said, else the latest: the message bar forgets it after seconds."""
         item = self._runs.currentItem()
-        over = [run for run in self._queue.runs if run.is_over]
-        run = over[-1] if item is None and over else None if item is None else item.data(0, _RUN)
+        latest = self._queue.current or (self._queue.runs[-1] if self._queue.runs else None)
+        run = latest if item is None else item.data(0, _RUN)
         text = "" if run is None else "\n".join(filter(None, (run.message, *run.notes)))
         if text != self._notes.toPlainText():
             self._notes.setPlainText(text)
