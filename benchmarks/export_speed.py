@@ -29,10 +29,13 @@ from segmentation_core.survey.surveys import OrthophotoRecord, enter_orthophoto,
 CRS = 'LOCAL_CS["South facade",UNIT["metre",1],AXIS["u",EAST],AXIS["v",NORTH]]'
 GSD_M = 0.0005
 SIZE_PX = (12_500, 8_000)
-VECTOR_FORMATS = ("dxf", "shapefile", "gpkg", "masks")
+PROJECTED = "EPSG:32650"
+"""For GeoJSON, which knows no local system."""
+
+FORMATS = ("dxf", "shapefile", "gpkg", "masks", "pdf")
 
 
-def make_book(folder: Path, features: int) -> Path:
+def make_book(folder: Path, features: int, crs: str = CRS) -> Path:
     """Write a book with half lines and half polygons over ten elements, and its orthophoto of 100 Mpx."""
     rng = np.random.default_rng(1)
     width, height = SIZE_PX[0] * GSD_M, SIZE_PX[1] * GSD_M
@@ -40,7 +43,7 @@ def make_book(folder: Path, features: int) -> Path:
     orthophoto = folder / "orthophoto.tif"
     profile = {"driver": "GTiff", "dtype": "uint8", "count": 3, "tiled": True, "compress": "jpeg"}
     with rasterio.open(
-        orthophoto, "w", width=SIZE_PX[0], height=SIZE_PX[1], crs=CRS, transform=place, **profile
+        orthophoto, "w", width=SIZE_PX[0], height=SIZE_PX[1], crs=crs, transform=place, **profile
     ) as dataset:
         for row in range(0, SIZE_PX[1], 1000):
             noise = rng.integers(60, 200, (3, 100, SIZE_PX[0] // 10), dtype=np.uint8)
@@ -55,7 +58,7 @@ def make_book(folder: Path, features: int) -> Path:
         corners[:, 0, 0], corners[:, 0, 1], corners[:, 0, 0] + 0.004, corners[:, 0, 1] + 0.003
     )
     owners = [f"E{int(x / width * 10)}" for x in corners[:, 0, 0]]
-    with writing(book, rasterio.crs.CRS.from_wkt(CRS).to_wkt()) as opened:
+    with writing(book, rasterio.crs.CRS.from_user_input(crs).to_wkt()) as opened:
         survey = enter_survey(opened, "first", "2026-05-01")
         record = OrthophotoRecord(
             str(orthophoto), "0" * 64, *SIZE_PX, GSD_M * 1e3, tuple(place)[:6], 1.0, run={}
@@ -107,9 +110,11 @@ def main() -> None:
     features = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        book = make_book(folder, features)
+        books = dict.fromkeys(FORMATS, make_book(folder, features))
+        (folder / "projected").mkdir()
+        books["geojson"] = make_book(folder / "projected", features, PROJECTED)
         print(f"{features:,} features, half lines of 12 vertices, half polygons; 100 Mpx")
-        for format_ in (*VECTOR_FORMATS, "pdf"):
+        for format_, book in books.items():
             command = [sys.executable, __file__, str(book), format_, str(folder / "out" / format_)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             told = json.loads(done.stdout)

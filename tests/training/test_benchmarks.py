@@ -17,7 +17,7 @@ from training.benchmark.deepcrack import benchmark_deepcrack
 from training.benchmark.difficulty import SETS, difficulty_set
 from training.benchmark.paper import Study, benchmark_paper
 from training.benchmark.reliability import reliability
-from training.benchmark.ridge import ridge_probabilities, ridge_scored, tuned_threshold
+from training.benchmark.ridge import RidgeFilter, ridge_scored, tuned_filter
 from training.benchmark.shipped import Evidence, benchmark_shipped
 from training.benchmark.trial import Budget
 from training.checkpoint_card import checkpoint_card
@@ -96,16 +96,18 @@ def test_sets_of_one_difficulty_hold_what_they_say() -> None:
     assert difficulty_set("undamaged paintings", Ingredients(), range(2), 64) == ()
 
 
-def test_the_ridge_filter_finds_dark_lines_and_is_tuned_by_the_f1() -> None:
+@pytest.mark.parametrize(("line", "pale"), [(90, False), (250, True)])
+def test_the_ridge_filter_is_tuned_to_what_there_is(line: int, pale: bool) -> None:
     image = np.full((64, 64, 3), 180, np.uint8)
-    image[:, 30:33] = 90
+    image[:, 30:33] = line
     label = np.zeros((64, 64), np.uint8)
     label[:, 30:33] = 1
     tile = Tile("a", "a", image, label)
-    level = tuned_threshold([tile])
-    told = ridge_scored([tile], level).figures
+    ridge = tuned_filter([tile])
+    assert ridge.pale == pale
+    told = ridge_scored([tile], ridge).figures
     assert told["craquelure.tolerance_f1"] > 0.95
-    assert ridge_probabilities(np.full((32, 32, 3), 90, np.uint8))[1].max() == 0
+    assert RidgeFilter(pale=True).probabilities(np.full((32, 32, 3), 90, np.uint8))[1].max() == 0
 
 
 def test_a_probability_is_set_against_what_was_true(tmp_path: Path) -> None:

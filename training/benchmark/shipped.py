@@ -21,7 +21,7 @@ from training.benchmark import plots
 from training.benchmark.difficulty import SETS, difficulty_set
 from training.benchmark.paper import replace_annotated
 from training.benchmark.reliability import Reliability, reliability
-from training.benchmark.ridge import ridge_probabilities, ridge_scored, tuned_threshold
+from training.benchmark.ridge import RidgeFilter, ridge_scored, tuned_filter
 from training.benchmark.trial import markdown_table
 from training.data import Tile, load_ingredients, load_tiles
 from training.evaluation import Evaluated, for_json, scored
@@ -64,8 +64,8 @@ def benchmark_shipped(
     """Score every shipped model and a tuned ridge filter.
 
     Sets: the validation paintings of the oil set; synthetic samples of unused seeds; synthetic samples of
-    one difficulty each (`training.benchmark.difficulty`); undamaged ornament and paintings. The filter's
-    threshold is tuned on the oil set's other paintings and on further synthetic samples, each for its own.
+    one difficulty each (`training.benchmark.difficulty`); undamaged ornament and paintings. The filter is
+    tuned on the oil set's other paintings and on further synthetic samples, each for its own.
 
     Parameters
     ----------
@@ -104,25 +104,25 @@ def benchmark_shipped(
         for key, tiles in sets.items():
             results[name, key] = scored(loaded, tiles, _staged(progress, f"{name}, {key}"))
         calibrations[name] = reliability(loaded, sets["oil"])
-    levels = {
-        "oil": tuned_threshold(load_tiles(data / "craquelure_oil", validation=False)[::20]),
-        "synthetic": tuned_threshold(_further(sets, ingredients, evidence)),
+    filters = {
+        "oil": tuned_filter(load_tiles(data / "craquelure_oil", validation=False)[::20]),
+        "synthetic": tuned_filter(_further(sets, ingredients, evidence)),
     }
     for key, tiles in sets.items():
-        results[_RIDGE, key] = ridge_scored(tiles, levels["oil" if key == "oil" else "synthetic"])
+        results[_RIDGE, key] = ridge_scored(tiles, filters["oil" if key == "oil" else "synthetic"])
     rows = [row for (model, key), result in results.items() for row in _rows(model, key, result)]
     alarms = [_alarm(model, key, result) for (model, key), result in results.items() if _is_undamaged(key)]
     pairs = paired_comparison({m: r.parts for (m, key), r in results.items() if key == "oil"})
     plots.reliability(out / "reliability.png", calibrations)
     for name, loaded in models.items():
-        _draw_tiles(out / f"tiles-{name}.png", loaded, results[name, "oil"])
+        _draw_tiles(out / f"tiles-{name}.png", loaded, results[name, "oil"], filters["oil"])
     found = for_json(
         {
             "rows": rows,
             "false_alarms": alarms,
             "comparisons": pairs,
             "reliability": {name: r.told for name, r in calibrations.items()},
-            "ridge_thresholds": levels,
+            "ridge_filters": {key: vars(ridge) for key, ridge in filters.items()},
         }
     )
     lines = _lines(found, sets)
@@ -197,7 +197,7 @@ def _alarm(model: str, name: str, result: Evaluated) -> dict[str, Any]:
     return told
 
 
-def _draw_tiles(path: Path, loaded: LoadedModel, result: Evaluated) -> None:
+def _draw_tiles(path: Path, loaded: LoadedModel, result: Evaluated, ridge: RidgeFilter) -> None:
     """Draw the best, the middle and the worst tiles: picture, label, what was found, and what is wrong."""
     code = load_vocabulary().line_class.code
     merits = [figures(part)[f"{code}.tolerance_f1"] for part in result.parts]
@@ -216,7 +216,7 @@ def _draw_tiles(path: Path, loaded: LoadedModel, result: Evaluated) -> None:
             "right, missed, false": [
                 plots.errors(label, tile.label) for label, tile in zip(found, tiles, strict=True)
             ],
-            "ridge filter": [plots.grey(ridge_probabilities(t.image)[1]) for t in tiles],
+            "ridge filter": [plots.grey(ridge.probabilities(t.image)[1]) for t in tiles],
         },
         side_px=256,
     )
@@ -235,7 +235,7 @@ def _lines(found: Mapping[str, Any], sets: Mapping[str, tuple[Tile, ...]]) -> li
         "",
         "oil: the validation groups of craquelure_oil, in whose labels a ridge filter took part. synthetic:",
         "samples of the training generator from unused seeds. The other sets have one difficulty each, on",
-        "drawn ornament. Models use the thresholds of their cards; the ridge filter's is tuned on pictures",
+        "drawn ornament. Models use the thresholds of their cards; the ridge filter is tuned on pictures",
         "that are not scored, and it knows no paint loss. Intervals: bootstrap over groups.",
         "",
         *markdown_table(by_set),
