@@ -24,6 +24,7 @@ from segmentation_core.operations.vectorise import vectorise
 from segmentation_core.progress import Progress
 from segmentation_core.raster.checksum import file_sha256
 from segmentation_core.raster.orthophoto import Orthophoto, open_orthophoto
+from segmentation_core.sqlite_uri import sqlite_uri
 from segmentation_core.statistics.vectorfile import open_vectors
 from segmentation_core.survey.features import Target, write_features
 from segmentation_core.survey.store import writing
@@ -168,7 +169,7 @@ def at_one_gsd(
         return None, notes
     copy = work / "coarser.gpkg"
     with (
-        closing(sqlite3.connect(f"{book.resolve().as_uri()}?mode=ro", uri=True)) as source,
+        closing(sqlite3.connect(sqlite_uri(book.resolve()), uri=True)) as source,
         closing(sqlite3.connect(copy)) as target,
     ):
         source.backup(target)

@@ -15,6 +15,7 @@ import shapely
 from affine import Affine
 
 from segmentation_core.errors import VectorError
+from segmentation_core.sqlite_uri import sqlite_uri
 from segmentation_core.statistics.features import stream_features
 from segmentation_core.statistics.outlines import polygon_parts, read_layer_crs
 
@@ -86,7 +87,7 @@ def open_vectors(path: str | Path) -> Iterator[VectorFile]:
     path = Path(path)
     if not path.is_file():
         raise VectorError("no such file", path=path, remedy="Check the path")
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(sqlite_uri(path.resolve()), uri=True)) as connection:
         try:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
             if not tables.issuperset(_TABLES):

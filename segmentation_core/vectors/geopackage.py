@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from segmentation_core.errors import DiskFullError, VectorError
 from segmentation_core.raster.durable import has_no_room
+from segmentation_core.sqlite_uri import sqlite_uri
 
 __all__ = ["LAYERS", "VectorWriter", "is_vector_file"]
 
@@ -193,7 +194,7 @@ class VectorWriter:
 def is_vector_file(path: Path) -> bool:
     """Say whether a file was written by `VectorWriter`: it has our layers and the ``run`` table."""
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(sqlite_uri(path.resolve()), uri=True)) as connection:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
     except sqlite3.Error:
         return False
