@@ -11,5 +11,8 @@ cd "$here"
 "$venv/bin/ruff" check .
 "$venv/bin/mypy"
 "$venv/bin/lint-imports"
-[ "$#" -gt 0 ] || set -- -n 2 --dist loadfile --durations=15  # most tests compute with one thread
+if [ "$#" = 0 ]; then  # two files of tests at a time, each computing with one thread
+  export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+  set -- -n 2 --dist loadfile --durations=15
+fi
 "$venv/bin/python" -m pytest "$@"
