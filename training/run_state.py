@@ -124,10 +124,14 @@ class RunState:
         for name, module in (("network.", self.network), ("average.", self.average)):
             module.load_state_dict({k.removeprefix(name): v for k, v in state.items() if k.startswith(name)})
         optimiser = self.optimiser.state_dict()
+        parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
         moments: dict[int, dict[str, Tensor]] = {}
         for key, value in state.items():
             if key.startswith("optimiser."):
                 _, index, moment = key.split(".")
+                if value.ndim:
+                    # Laid out in memory like its parameter: the fused optimiser walks both side by side.
+                    value = torch.empty_like(parameters[int(index)], dtype=value.dtype).copy_(value)
                 moments.setdefault(int(index), {})[moment] = value
         optimiser["state"] = moments
         self.optimiser.load_state_dict(optimiser)

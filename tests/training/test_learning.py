@@ -41,7 +41,12 @@ def test_scores_are_pooled_before_the_division() -> None:
     assert np.isnan(Agreement(2).iou)
 
 
-def test_resuming_gives_bit_for_bit_the_uninterrupted_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_resuming_gives_bit_for_bit_the_uninterrupted_run(
+    layout: torch.memory_format, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Processors differ in which layout they compute fastest with; a run resumes on either.
+    monkeypatch.setattr("training.run_state.memory_format", lambda _device: layout)
     whole = train(TINY, (), Ingredients(), tmp_path / "whole", limits=Limits(every=2))
     halves = tmp_path / "halves"
 
