@@ -15,7 +15,9 @@ from segmentation_core.statistics.regions import Regions
 from segmentation_core.survey.pairs import ChangeFeature
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["crack_features", "loss_features", "regions_of"]
+__all__ = ["crack_features", "loss_features", "regions_of", "without_needles"]
+
+_THINNEST_MM = 1e-4
 
 _KIND_OF = {("b", "refused"): "not_compared"}
 _KIND_OF |= {("a", kind): kind for kind in ("not_seen", "crack_to_loss")}
@@ -83,14 +85,19 @@ def _in_units(geometries: NDArray[np.object_], mm_per_unit: float) -> NDArray[np
 def loss_features(
     losses: LossChange, elements: Mapping[str, Any], mm_per_unit: float, *, sure: bool
 ) -> list[ChangeFeature]:
-    """Return the parts of losses that are stored; see `crack_features`."""
+    """Return the parts of losses that are stored; see `crack_features`.
+
+    Cutting one date's outlines with the other's, moved by fractions of a pixel, leaves needles without area,
+    which formats disagree about: they are left out.
+    """
     pieces = losses.pieces
+    shapes = [without_needles(shape) for shape in pieces.polygons]
     homes = _homes(regions_of(elements).areas_of(pieces.polygons).largest(len(pieces.polygons)), elements)
     code = load_vocabulary().polygon_class.code
     return [
         ChangeFeature(shape, kind, code, home, area / 1e6, uid_a=a or None, uid_b=b or None, is_sure=sure)
         for shape, kind, home, area, a, b in zip(
-            _in_units(pieces.polygons, mm_per_unit),
+            _in_units(np.array([*shapes, None], dtype=object)[:-1], mm_per_unit),
             pieces.kinds.tolist(),
             homes,
             pieces.areas_mm2.tolist(),
@@ -98,4 +105,14 @@ def loss_features(
             pieces.uids_b.tolist(),
             strict=True,
         )
+        if not shape.is_empty
     ]
+
+
+def without_needles(shape: Any) -> Any:
+    """Return a (Multi)Polygon, mm, made valid and without parts thinner than a ten-thousandth of a mm."""
+    parts = shapely.get_parts(shape if shapely.is_valid(shape) else shapely.make_valid(shape))
+    parts = shapely.get_parts(parts[shapely.get_dimensions(parts) == 2])
+    thick = 2 * shapely.area(parts) > _THINNEST_MM * shapely.length(parts)
+    kept = parts[thick]
+    return kept[0] if len(kept) == 1 else shapely.MultiPolygon(list(kept))
