@@ -31,7 +31,7 @@ from segmentation_core.vocabulary import load_vocabulary
 if TYPE_CHECKING:
     from segmentation_core.survey.store import Book
 
-__all__ = ["write_report"]
+__all__ = ["one_colour_each", "write_report"]
 
 _WORSENING = 5
 _RANKED = 50
@@ -163,18 +163,45 @@ def _plots(book: Book, request: Request, surveys: Sequence[Survey]) -> list[dict
     if len({survey.date for survey in surveys}) < 2:
         return []
     series = series_of(book, surveys, request.elements)
-    plots = []
+    plots: list[dict[str, Any]] = []
+    known: dict[str, str] = {}
     for stat in WORSE_WHEN_MORE:
         lines, scale = ranked(series, stat)[: len(COLOURS)], scale_of(stat, request.language)
         if lines:
+            colours = one_colour_each([s.elem_id for s in lines], known, COLOURS)
+            drawn = line_plot([s.date for s in surveys], lines, scale, colours)
             plots.append(
                 {
                     "title": scale.title,
-                    "svg": Markup(inline_svg(line_plot([s.date for s in surveys], lines, scale))),
-                    "lines": [{"name": s.elem_id, "colour": c} for s, c in zip(lines, COLOURS, strict=False)],
+                    "svg": Markup(inline_svg(drawn)),
+                    "lines": [{"name": s.elem_id, "colour": c} for s, c in zip(lines, colours, strict=True)],
                 }
             )
     return plots
+
+
+def one_colour_each(elements: Sequence[str], known: dict[str, str], colours: Sequence[str]) -> list[str]:
+    """Return a colour for each element of a plot: the one it had in earlier plots, if no other has it here.
+
+    Parameters
+    ----------
+    elements : sequence of str
+        Ids, at most as many as there are colours.
+    known : dict of id to colour
+        Of earlier plots; new elements are added.
+    colours : sequence of str
+    """
+    taken = {known[name] for name in elements if name in known}
+    given: list[str] = []
+    for name in elements:
+        colour = known.get(name)
+        if colour is None or colour in given:
+            free = [c for c in colours if c not in taken]
+            colour = next((c for c in free if c not in known.values()), free[0])
+            known.setdefault(name, colour)
+            taken.add(colour)
+        given.append(colour)
+    return given
 
 
 def _worsening(book: Book, request: Request, surveys: Sequence[Survey]) -> dict[str, Any]:

@@ -39,12 +39,12 @@ _NAMESPACES = re.compile(r' xmlns(:xlink)?="[^"]*"| version="1.1"')
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 
 
-def line_plot(days: Sequence[str], lines: Sequence[Series], scale: Scale) -> Figure:
-    """Return one statistic of several elements, in the order and with the colours of `COLOURS`."""
+def line_plot(days: Sequence[str], lines: Sequence[Series], scale: Scale, colours: Sequence[str]) -> Figure:
+    """Return one statistic of several elements, a colour for each."""
     with _style(()):
         figure = _figure(3.4, 1.75)
         axes = figure.add_axes((0.13, 0.14, 0.84, 0.82))
-        for colour, series in zip(COLOURS, lines, strict=False):
+        for colour, series in zip(colours, lines, strict=True):
             _draw(axes, days, series, scale, colour, fill=0.12)
         _finish(axes, days, lines)
     return figure

@@ -72,7 +72,7 @@ def benchmark_shipped(
     data : Path
         Folder with ``craquelure_oil``, ``paintings`` and ``overlays``.
     out : Path
-        Folder for ``report.md``, ``figures.json``, ``tiles.png`` and ``reliability.png``.
+        Folder for ``report.md``, ``figures.json``, ``tiles-MODEL.png`` and ``reliability.png``.
     progress : Progress
         Told how far it is.
     evidence : Evidence or None

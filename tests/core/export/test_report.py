@@ -112,3 +112,14 @@ def test_one_survey_has_no_plot_and_says_so(rich_book, tmp_path):
     text, _ = parsed(tmp_path / "r.html")
     assert 'class="plots"' not in text
     assert "nothing to plot over time" in text
+
+
+def test_an_element_has_one_colour_in_all_plots():
+    from segmentation_core.export.report import one_colour_each
+
+    known: dict[str, str] = {}
+    assert one_colour_each(["B3", "B2", "B1"], known, "rgbk") == ["r", "g", "b"]
+    assert one_colour_each(["B1", "B2", "B3"], known, "rgbk") == ["b", "g", "r"]
+    assert one_colour_each(["C", "D", "B1", "E"], known, "rgbk") == ["k", "r", "b", "g"]
+    # two that have one colour meet: no two lines of a plot look alike
+    assert len(set(one_colour_each(["B3", "D", "B2", "E"], known, "rgbk"))) == 4
