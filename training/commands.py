@@ -50,7 +50,9 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=_DEVICES, default="auto")
     parser.add_argument("--every", type=int, default=250, help="steps between two states on disk")
     parser.add_argument(
-        "--start", type=Path, help="state of an earlier run, or ResNet-50 weights, to start from"
+        "--start",
+        metavar="MODEL",
+        help="model by name or file, state of an earlier run, or ResNet-50 weights, to start from",
     )
     parser.add_argument(
         "--set",
@@ -66,6 +68,7 @@ def _train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     from dataclasses import replace
 
     from segmentation_core.checksum import file_sha256
+    from segmentation_core.models import model_file
     from training.data import load_ingredients
     from training.dataset.folder import open_dataset
     from training.finish import finish, write_run_record
@@ -77,8 +80,9 @@ def _train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     recipe = changed(load_recipe(options.preset), options.changes)
     if options.synthetic is not None:
         recipe = replace(recipe, synthetic=options.synthetic)
-    if options.start is not None:
-        recipe = replace(recipe, start_sha256=file_sha256(options.start))
+    start = None if options.start is None else model_file(options.start)
+    if start is not None:
+        recipe = replace(recipe, start_sha256=file_sha256(start))
     dataset = None if options.data is None else open_dataset(options.data)
     tiles = () if dataset is None else dataset.tiles("train")
     validation: tuple[Tile, ...] = ()
@@ -103,7 +107,7 @@ def _train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         ingredients,
         options.out,
         validation=validation,
-        start=options.start,
+        start=start,
         limits=limits,
         report=told.append,
         progress=progress,

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from segmentation_core.checksum import file_sha256
 from segmentation_core.errors import ModelError, ParameterError
-from segmentation_core.models import build
+from segmentation_core.models import build, load_checkpoint
 from segmentation_core.vocabulary import load_vocabulary
 from training.data import Batch
 from training.parts import (
@@ -137,14 +137,23 @@ class RunState:
         self.optimiser.load_state_dict(optimiser)
 
     def start_from(self, path: Path) -> None:
-        """Take over the averaged weights of an earlier run, or an encoder."""
+        """Take over the averaged weights of an earlier run, a model with its card, or an encoder.
+
+        Raises
+        ------
+        ParameterError, ModelError
+            The file is not the recipe's, its weights are another network's, or the model cannot be used.
+        """
         if file_sha256(path) != self.recipe.start_sha256:
             raise ParameterError("the state to start from is not the recipe's", path=path)
-        tensors = load_file(path, device=str(self.device))
-        state = {k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")}
+        if path.with_suffix(".json").exists():
+            state = load_checkpoint(path).network.state_dict()
+        else:
+            tensors = load_file(path, device=str(self.device))
+            state = {k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")}
+            if not state:
+                state = self.network.state_dict() | encoder_weights(self.network, tensors, path)
         state = without_neighbours(self.network, state)
-        if not state:
-            state = self.network.state_dict() | encoder_weights(self.network, tensors, path)
         try:
             self.network.load_state_dict(state)
         except RuntimeError as exc:

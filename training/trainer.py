@@ -110,7 +110,7 @@ def train(  # noqa: PLR0913 - what a run is made of
     validation : tuple of Tile
         Scored at every state, never trained on.
     start : Path, torch.nn.Module or None
-        State file of an earlier run to start from, or encoder weights (its checksum is the recipe's); or
+        Model, state of an earlier run, or encoder weights to start from (its checksum is the recipe's); or
         a network, as adapting does.
     limits : Limits or None
         How far and where.

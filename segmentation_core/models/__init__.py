@@ -8,15 +8,24 @@ from segmentation_core.models.registry import ARCHITECTURES, build
 
 if TYPE_CHECKING:
     from segmentation_core.models.checkpoint import LoadedModel, load_checkpoint, save_checkpoint
-    from segmentation_core.models.store import load_model
+    from segmentation_core.models.store import load_model, model_file
 
-__all__ = ["ARCHITECTURES", "LoadedModel", "build", "load_checkpoint", "load_model", "save_checkpoint"]
+__all__ = [
+    "ARCHITECTURES",
+    "LoadedModel",
+    "build",
+    "load_checkpoint",
+    "load_model",
+    "model_file",
+    "save_checkpoint",
+]
 
 _LAZY = {
     "LoadedModel": "checkpoint",
     "load_checkpoint": "checkpoint",
     "save_checkpoint": "checkpoint",
     "load_model": "store",
+    "model_file": "store",
 }
 
 

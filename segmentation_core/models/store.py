@@ -26,6 +26,7 @@ __all__ = [
     "default_name",
     "list_models",
     "load_model",
+    "model_file",
     "remove_model",
     "user_folder",
 ]
@@ -107,8 +108,19 @@ def load_model(name_or_file: str | Path | None = None) -> LoadedModel:
     ModelError
         There is no such model, or it cannot be used.
     """
+    return load_checkpoint(model_file(name_or_file))
+
+
+def model_file(name_or_file: str | Path | None = None) -> Path:
+    """Return the weight file that `load_model` would load, unread.
+
+    Raises
+    ------
+    ModelError
+        No model has this name.
+    """
     if name_or_file is not None and _names_a_file(str(name_or_file)):
-        return load_checkpoint(Path(name_or_file))
+        return Path(name_or_file)
     files = _files()
     name = _default(files) if name_or_file is None else str(name_or_file)
     if name is None:
@@ -118,7 +130,7 @@ def load_model(name_or_file: str | Path | None = None) -> LoadedModel:
             f"no model is called {name!r}",
             remedy=f"Choose one of {', '.join(sorted(files))}, or add one with 'craquelure model add FILE'",
         )
-    return load_checkpoint(files[name])
+    return files[name]
 
 
 def default_name(models: tuple[StoredModel, ...]) -> str | None:

@@ -362,6 +362,17 @@ def test_another_run_or_an_encoder_can_be_the_start(tmp_path: Path) -> None:
         encoder_weights(build("res_unet_lite"), donor, path)
 
 
+def test_a_model_can_be_the_start_by_name(easy: Path, tmp_path: Path, verb: Any) -> None:
+    """Steps at a learning rate of nothing leave the shipped weights, whose checksum the card tells."""
+    unmoved = (*SMALL, "--set", "learning_rate=1e-12")
+    run = tmp_path / "run"
+    told = verb("train", "--preset", "quick", "--data", easy, "-o", run, *unmoved, "--start", "res_unet_lite")
+    shipped, learnt = load_model("res_unet_lite"), load_model(told["model"])
+    assert learnt.card.about["training"]["recipe"]["start_sha256"] == shipped.sha256
+    for key, value in shipped.network.named_parameters():
+        assert torch.allclose(learnt.network.get_parameter(key), value, atol=1e-3), key
+
+
 def test_training_needs_none_of_the_engines_heavy_packages(tmp_path: Path) -> None:
     code = f"""
 import sys
