@@ -26,7 +26,7 @@ from segmentation_core.export.words import word
 from segmentation_core.export.worst_places import Place, features_in, worst_places
 from segmentation_core.survey.series import WORSE_WHEN_MORE, ranked, series_of
 from segmentation_core.survey.surveys import OrthophotoRecord, Survey, orthophotos_of
-from segmentation_core.vocabulary import load_vocabulary
+from segmentation_core.vocabulary import change_kinds, load_vocabulary
 
 if TYPE_CHECKING:
     from segmentation_core.survey.store import Book
@@ -83,13 +83,14 @@ def write_report(book: Book, request: Request, folder: Path) -> Written:
         version=__version__,
         summary=_summary(book, request, surveys),
         totals=_totals(book, request, surveys),
+        totals_header=[scale_of(code, language).title for code in _TOTALS],
         ranking=_ranking(book, request, last),
         last=last.name,
         plots=_plots(book, request, surveys),
         worsening=_worsening(book, request, surveys),
         map=_overview(book, request, last, there, places),
         places=pictured,
-        changes=_shown_table(all_tables["changes"], request),
+        changes=_changes(all_tables["changes"], request),
         surveys=_shown_table(all_tables["surveys"], request),
         colours={c.geometry: c.colour for c in load_vocabulary().classes},
         title_block=[
@@ -109,6 +110,9 @@ def _summary(book: Book, request: Request, surveys: Sequence[Survey]) -> str:
     if len(surveys) == 1:
         return word("summary_one", request.language, **values)
     return word("summary_text", request.language, surveys=len(surveys), first=surveys[0].date, **values)
+
+
+_TOTALS = ("assessed_m2", "loss_m2", "loss_ratio", "crack_m", "p21_m_per_m2")
 
 
 def _totals(book: Book, request: Request, surveys: Sequence[Survey]) -> list[dict[str, str]]:
@@ -337,6 +341,52 @@ def _svg_path(geometry: Any, left: float, top: float, k: float) -> str:
             pairs = [f"{x:.1f} {y:.1f}" for x, y in zip(xs.tolist(), ys.tolist(), strict=True)]
             words.append(f"M{'L'.join(pairs)}{'' if part.geom_type == 'LineString' else 'Z'}")
     return "".join(words)
+
+
+def _changes(table: Table, request: Request) -> list[dict[str, Any]]:
+    """Return what changed, pair by pair: an element's name stands once, and a size tells its own unit."""
+    language = request.language
+    kinds = [
+        k for shape in ("line", "polygon") for k in sorted(change_kinds(shape), key=lambda k: not k.change)
+    ]
+    order = {(k.name_en if language == "en" else k.name_zh): place for place, k in enumerate(kinds)}
+    pairs: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for values in table.rows:
+        row = dict(zip((c.key for c in table.columns), values, strict=True))
+        pair = ("survey_a", "date_a", "survey_b", "date_b", "registration", "tolerance")
+        pairs.setdefault(tuple(row[key] for key in pair), []).append(row)
+    told = []
+    for (name_a, date_a, name_b, date_b, sigma_mm, tolerance_mm), rows in pairs.items():
+        rows.sort(key=lambda r: (r["element"] is None, r["element"], order.get(r["change_kind"], len(order))))
+        last: Any = ()
+        shown_rows = []
+        for row in rows[:_RANKED]:
+            size, unit = (row["length"], "m") if row["area"] is None else (row["area"], "cm²")
+            first = row["element"] != last
+            last = row["element"]
+            shown_rows.append(
+                {
+                    "first": first,
+                    "elem_id": (last or word("no_element", language)) if first else "",
+                    "kind": row["change_kind"],
+                    "count": shown(float(row["count"])),
+                    "size": f"{shown(float(size or 0.0), 3)} {unit}",
+                }
+            )
+        surveys = [
+            f"{date} ({name})" if name != date else name
+            for name, date in ((name_a, date_a), (name_b, date_b))
+        ]
+        trust = {"sigma": shown(sigma_mm, 2), "tolerance": shown(tolerance_mm, 2)}
+        told.append(
+            {
+                "title": " – ".join(surveys),
+                "trust": word("change_trust", language, **trust),
+                "rows": shown_rows,
+                "more": max(0, len(rows) - _RANKED),
+            }
+        )
+    return told
 
 
 def _shown_table(table: Table, request: Request) -> dict[str, Any]:

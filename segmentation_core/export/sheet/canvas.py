@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,14 +14,16 @@ import shapely
 from segmentation_core.export.fonts import Font
 
 if TYPE_CHECKING:
+    import numpy as np
     from fpdf import FPDF
-    from PIL.Image import Image
+    from numpy.typing import NDArray
 
 __all__ = ["Canvas", "Frame", "Pen", "new_document"]
 
 _PT_PER_MM = 72 / 25.4
 _SHORTEST_MM = 0.02
 _POLYGONS_AT_ONCE = 400
+_JPEG_QUALITY = 85
 
 Box = tuple[float, float, float, float]
 """x, y of the upper left corner, width, height; mm on paper."""
@@ -141,19 +144,40 @@ class Canvas:
         yield
         self._out("Q")
 
-    def picture(self, image: Image, frame: Frame, corners: Sequence[tuple[float, float]]) -> None:
-        """Place an image by the map coordinates of its upper left, upper right and lower left corner."""
+    def picture(self, rgb: NDArray[np.uint8], frame: Frame, corners: Sequence[tuple[float, float]]) -> None:
+        """Place a picture (H, W, 3) by the map coordinates of its upper left, upper right, lower left corner.
+
+        It is stored as JPEG without chroma subsampling: a plan of ten elements can be mailed, and hairlines
+        stay in the picture.
+        """
         (ax, ay), (bx, by), (cx, cy) = (self._point(frame, x, y) for x, y in corners)
         # unit square: (1, 0) runs along the image's rows, (0, 1) up its columns
         matrix = (bx - ax, by - ay, ax - cx, ay - cy, cx, cy)
         self._out(f"q {' '.join(f'{v:.5f}' for v in matrix)} cm")
         side = 1 / _PT_PER_MM
-        self._pdf.image(image, x=0, y=self.height - side, w=side, h=side)
+        from PIL import Image
+
+        jpeg = io.BytesIO()
+        Image.fromarray(rgb).save(jpeg, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+        self._pdf.image(jpeg, x=0, y=self.height - side, w=side, h=side)
         self._out("Q")
 
     def lines(self, frame: Frame, geometries: Iterable[Any], pen: Pen) -> None:
         """Draw lines, or the outlines of polygons."""
         self._raw(f"{_pen(pen)} {' '.join(self._paths(frame, geometries))} S")
+
+    def join(self, frame: Frame, place: float, name: str, *, upright: bool) -> None:
+        """Draw a dashed line with its letter across a frame at a map coordinate: x where upright, else y."""
+        x, y, width, height = frame.box
+        if upright:
+            at = x + (place - frame.left) * frame.mm_per_unit
+            ends, letters = [(at, y), (at, y + height)], [(at + 0.8, y + 3.2), (at + 0.8, y + height - 1)]
+        else:
+            at = y + height - (place - frame.bottom) * frame.mm_per_unit
+            ends, letters = [(x, at), (x + width, at)], [(x + 1, at - 0.8), (x + width - 3, at - 0.8)]
+        self._raw(f"[9 5] 0 d {_pen(Pen('#000000'))} {self._path(ends)} S")
+        for letter in letters:
+            self.text(*letter, name, 2.8)
 
     def filled(self, frame: Frame, geometries: Iterable[Any], fill: str) -> None:
         """Fill polygons."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,10 @@ from segmentation_core.export.content import layer_content, metres_per_unit
 from segmentation_core.export.fields import CHANGE_LAYERS, ELEMENT_LAYER
 from segmentation_core.export.fonts import find_fonts
 from segmentation_core.export.request import Pair, Request, Written
-from segmentation_core.export.sheet.canvas import Canvas, Frame, Pen, new_document
+from segmentation_core.export.sheet.canvas import Box, Canvas, Frame, Pen, new_document
 from segmentation_core.export.sheet.column import INK, THIN, Column, draw_column
 from segmentation_core.export.sheet.figures import Figures, differences_of, figures_of
-from segmentation_core.export.sheet.layout import frames_for, page_layout
+from segmentation_core.export.sheet.layout import page_layout, sheets_for
 from segmentation_core.export.template import size_class
 from segmentation_core.export.underlay import read_underlay, why_missing
 from segmentation_core.export.words import word
@@ -166,20 +167,27 @@ def _drawings(
     scale: int | None,
 ) -> Iterator[_Page]:
     layout = page_layout(PAPERS_MM[request.paper])
-    denominator, frames = frames_for(extent, layout.drawing, metres_per_unit(book) * 1e3, scale)
-    for index, frame in enumerate(frames):
+    mm_per_unit = metres_per_unit(book) * 1e3
+    sheets = sheets_for(extent, layout.drawing, mm_per_unit, scale, strips=elem_id is not None)
+    for index, frames in enumerate(sheets.frames):
         title = heading
-        if len(frames) > 1:
-            title += f" ({word('part_of', request.language, a=index + 1, b=len(frames))})"
+        if len(sheets.frames) > 1:
+            title += f" ({word('part_of', request.language, a=index + 1, b=len(sheets.frames))})"
 
-        def draw(canvas: Canvas, page: int, pages: int, *, frame: Frame = frame, title: str = title) -> None:
-            found = _draw_map(book, request, subject, canvas, frame, elem_id, denominator)
-            remarks = [] if found else [word("no_defects", request.language)]
+        def draw(
+            canvas: Canvas, page: int, pages: int, *, frames: tuple[Frame, ...] = frames, title: str = title
+        ) -> None:
+            found = [_draw_map(book, request, subject, canvas, f, elem_id, sheets.scale) for f in frames]
+            _draw_joins(canvas, extent, frames)
+            canvas.box(layout.drawing, INK)
+            _draw_scale_bar(canvas, layout.drawing, sheets.scale)
+            _draw_up_mark(canvas, layout.drawing, book, request)
+            remarks = [] if any(found) else [word("no_defects", request.language)]
             if subject.remarks:
                 remarks.append(word("no_underlay", request.language))
             column = Column(
                 title,
-                word("paper_scale", request.language, n=f"{denominator:,}", paper=request.paper),
+                word("paper_scale", request.language, n=f"{sheets.scale:,}", paper=request.paper),
                 subject.figures.get(elem_id, ()) if elem_id is not None else (),
                 _survey_data(request, subject),
                 remarks,
@@ -229,7 +237,7 @@ def _draw_map(
             pixel_mm = 25.4 / _PRINT_DPI * denominator
             underlay = read_underlay(record, frame.extent, pixel_mm, lighten=_LIGHTEN)
             if underlay is not None:
-                canvas.picture(_image(underlay.rgb), frame, underlay.corners)
+                canvas.picture(underlay.rgb, frame, underlay.corners)
         wanted = subject.elements if elem_id is None else {elem_id: subject.elements[elem_id]}
         unseen = [shapely.difference(outline, subject.ground) for outline in wanted.values()]
         unseen = [
@@ -243,16 +251,20 @@ def _draw_map(
             _name_elements(canvas, frame, subject)
         else:
             canvas.lines(frame, wanted.values(), Pen("#000000", 0.5))
-    canvas.box(frame.box, INK)
-    _draw_scale_bar(canvas, frame, denominator)
-    _draw_up_mark(canvas, frame, book, request)
     return found
 
 
-def _image(rgb: Any) -> Any:
-    from PIL import Image
-
-    return Image.fromarray(rgb)
+def _draw_joins(canvas: Canvas, extent: tuple[float, float, float, float], frames: tuple[Frame, ...]) -> None:
+    """Frame the strips of a sheet, and mark with the same letter where one goes on in the next."""
+    x0, y0, x1, y1 = extent
+    lies = x1 - x0 >= y1 - y0
+    for frame in frames:
+        canvas.box(frame.box, THIN)
+    for index, (frame, following) in enumerate(itertools.pairwise(frames)):
+        share = (index + 1) / len(frames)
+        place = x0 + share * (x1 - x0) if lies else y1 - share * (y1 - y0)
+        for strip in (frame, following):
+            canvas.join(strip, place, "ABC"[index], upright=lies)
 
 
 def _inside(
@@ -331,9 +343,9 @@ def _name_elements(canvas: Canvas, frame: Frame, subject: _Subject) -> None:
         canvas.text(at[0] + 0.8, at[1] - 0.8, elem_id, 2.4, width=room)
 
 
-def _draw_scale_bar(canvas: Canvas, frame: Frame, denominator: int) -> None:
+def _draw_scale_bar(canvas: Canvas, box: Box, denominator: int) -> None:
     """Draw a bar of a round length of 20 to 50 mm on paper, in four fields."""
-    x, y, _, height = frame.box
+    x, y, _, height = box
     length_mm = next(v for e in range(0, 9) for v in (10**e, 2 * 10**e, 5 * 10**e) if v / denominator >= 20)
     bar = length_mm / denominator
     label = (
@@ -352,9 +364,9 @@ def _draw_scale_bar(canvas: Canvas, frame: Frame, denominator: int) -> None:
     canvas.text(left + bar + 1.5, base + 1.5, label, 2.5)
 
 
-def _draw_up_mark(canvas: Canvas, frame: Frame, book: Book, request: Request) -> None:
-    x, y, width, _ = frame.box
-    left, top = x + width - 13, y + 3
+def _draw_up_mark(canvas: Canvas, box: Box, book: Book, request: Request) -> None:
+    x, y, width, height = box
+    left, top = x + width - 13, y + height - 16
     canvas.box((left, top, 10, 14), THIN, "#ffffff")
     canvas.triangle([(left + 5, top + 1.5), (left + 7, top + 7), (left + 3, top + 7)], "#000000")
     canvas.line([(left + 5, top + 7), (left + 5, top + 9)], INK)

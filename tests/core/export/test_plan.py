@@ -7,13 +7,16 @@ import shutil
 
 import numpy as np
 import pytest
+import shapely
 from fontTools.ttLib import TTFont
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from segmentation_core.errors import ParameterError
 from segmentation_core.export import fonts
 from segmentation_core.export.fonts import find_fonts
-from segmentation_core.export.sheet.layout import frames_for
+from segmentation_core.export.sheet.layout import sheets_for
 from segmentation_core.operations.export import export
 
 
@@ -94,18 +97,49 @@ def test_hatch_spacing_is_true_on_paper(rich_book, tmp_path, run_program):
     assert np.mean(gaps) == pytest.approx(2 * np.sqrt(2) * 10, abs=0.8)
 
 
+BOX = (20, 10, 288, 277)
+
+
 def test_the_scale_is_chosen_to_fit():
-    box = (20, 10, 288, 277)
     for width_m, wanted in ((1.3, 5), (2.7, 10), (5.0, 20), (5.6, 50)):
-        scale, frames = frames_for((0, 0, width_m, 0.4), box, 1000, None)
-        assert (scale, len(frames)) == (wanted, 1)
-    scale, frames = frames_for((0, 0, 5.0, 4.0), box, 1000, 10)
-    assert (scale, len(frames)) == (10, 4)
-    covered = [f.extent for f in frames]
+        sheets = sheets_for((0, 0, width_m, 0.4), BOX, 1000, None, strips=False)
+        assert (sheets.scale, [len(frames) for frames in sheets.frames]) == (wanted, [1])
+    sheets = sheets_for((0, 0, 5.0, 4.0), BOX, 1000, 10, strips=True)
+    assert (sheets.scale, [len(frames) for frames in sheets.frames]) == (10, [1, 1, 1, 1])
+    covered = [f.extent for frames in sheets.frames for f in frames]
     assert min(e[0] for e in covered) <= 0
     assert max(e[2] for e in covered) >= 5.0
     assert min(e[1] for e in covered) <= 0
     assert max(e[3] for e in covered) >= 4.0
+
+
+@given(
+    width_m=st.floats(0.05, 8),
+    height_m=st.floats(0.05, 8),
+    scale=st.sampled_from([None, 1, 2, 5, 10, 20]),
+)
+def test_sheets_show_all_of_an_element(width_m: float, height_m: float, scale: int | None):
+    """Frames hold the whole extent, lie in the drawing without overlapping, and strips buy a larger scale."""
+    extent = (3.0, -2.0, 3.0 + width_m, -2.0 + height_m)
+    sheets = sheets_for(extent, BOX, 1000, scale, strips=True)
+    seen = shapely.union_all([shapely.box(*f.extent) for frames in sheets.frames for f in frames])
+    assert seen.buffer(1e-9).contains(shapely.box(*extent))
+    for frames in sheets.frames:
+        on_paper = [shapely.box(x, y, x + w, y + h) for x, y, w, h in (f.box for f in frames)]
+        assert all(shapely.box(20, 10, 308, 287).buffer(1e-9).contains(part) for part in on_paper)
+        assert sum(p.area for p in on_paper) <= shapely.union_all(on_paper).area + 1e-6
+    if scale is None:
+        assert len(sheets.frames) == 1
+        assert sheets.scale <= sheets_for(extent, BOX, 1000, None, strips=False).scale
+
+
+def test_a_long_beam_lies_in_strips():
+    """A beam of 2.6 m and 0.25 m is drawn at 1:5 in two strips, not at 1:10 with a white sheet around it."""
+    sheets = sheets_for((0, 0, 2.6, 0.25), BOX, 1000, None, strips=True)
+    assert (sheets.scale, [len(frames) for frames in sheets.frames]) == (5, [2])
+    upright = sheets_for((0, 0, 0.25, 2.6), BOX, 1000, None, strips=True)
+    assert (upright.scale, [len(frames) for frames in upright.frames]) == (5, [3])
+    assert upright.frames[0][0].bottom > upright.frames[0][1].bottom
 
 
 def test_an_orthophoto_that_was_moved(rich_book, orthophoto, tmp_path, run_program):

@@ -114,6 +114,24 @@ def test_one_survey_has_no_plot_and_says_so(rich_book, tmp_path):
     assert "nothing to plot over time" in text
 
 
+def test_changes_of_an_element_stand_together(changed_book, sql, tmp_path):
+    sql("UPDATE change_line SET elem_id = NULL WHERE kind = 'extended'")
+    export(changed_book, "html", tmp_path / "r.html", language="en")
+    text, _ = parsed(tmp_path / "r.html")
+    section = text[text.index("<h2>Changes") : text.index("<h2>Maps")]
+    told = re.sub(r"<[^>]+>", " ", section)
+    assert "春 (2024-05-01)" in told or "2024-05-01 (春)" in told
+    assert "to 0.50 mm" in told
+    assert "less than 2.5 mm" in told
+    rows = [re.sub(r"<[^>]+>", "|", row) for row in re.findall(r"<tr[^>]*><td>.*?</tr>", section)]
+    told_rows = [[cell for cell in row.split("|") if cell] for row in rows]
+    assert told_rows == [
+        ["南立面额枋", "New crack", "1", "1 m"],
+        ["Loss gained", "1", "9,600 cm²"],
+        ["(no element)", "Crack grown at its tip", "1", "0.500 m"],
+    ]
+
+
 def test_an_element_has_one_colour_in_all_plots():
     from segmentation_core.export.report import one_colour_each
 
