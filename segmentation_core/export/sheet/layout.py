@@ -93,7 +93,7 @@ def _room(box: Box) -> tuple[float, float]:
 
 
 def _strips_needed(size: tuple[float, float], box: Box, scale: int, most: int) -> int:
-    """Return into how many strips a size (mm) is cut to fit a sheet at a scale; 0: it does not, or need not."""
+    """Return into how many strips a size in mm is cut to fit a sheet; 0: it does not, or need not be cut."""
     along = 0 if size[0] >= size[1] else 1
     room = _room(_strips_box(box))
     count = math.ceil(size[along] / scale / room[along] - 1e-9)
