@@ -45,7 +45,7 @@ def steps(desk):
     desk.notes["cancelled"] = run.state.value
     desk.notes["cancel_message"] = run.message
 
-    # the same again, to the end; it continues. To look for the button is the journey's work, not the plugin's.
+    # the same again, to the end; it continues. Looking for the button is no work of the plugin.
     button = desk.find("craquelureRun")
     desk.heart.start()
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
