@@ -21,6 +21,7 @@ from qgis.PyQt.QtWidgets import (
 
 from ..results.book import BookFault, element_rows
 from ..translation import tr
+from ..widgets import narrowing
 
 __all__ = ["ElementsModel", "ElementsPage"]
 
@@ -142,7 +143,7 @@ class ElementsPage(QWidget):
         self._layer_id = ""
         self._busy = False
         self._disconnect: Callable[[], None] = lambda: None
-        self.survey = QComboBox()
+        self.survey = narrowing(QComboBox())
         self.survey.setObjectName("craquelureElementsSurvey")
         self.survey.currentIndexChanged.connect(lambda *_: self._show())
         self.note = QLabel()

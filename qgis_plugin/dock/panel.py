@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qgis.core import Qgis, QgsProject
+from qgis.core import Qgis, QgsApplication, QgsProject
 from qgis.gui import QgsDockWidget
 from qgis.PyQt.QtWidgets import (
     QFileDialog,
@@ -13,7 +13,7 @@ from qgis.PyQt.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QTabWidget,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -21,7 +21,7 @@ from qgis.PyQt.QtWidgets import (
 from ..results.book import BookFault, SurveyRow, is_writable, surveys
 from ..results.local_crs import is_local, use_stand_in
 from ..translation import tr
-from ..widgets import scrolling
+from ..widgets import Pages
 from .comparison import ComparisonPage
 from .edits import EditWatch
 from .elements import ElementsPage
@@ -33,6 +33,7 @@ __all__ = ["Panel"]
 
 _SCOPE, _KEY = "craquelure", "book"
 _SECONDS = 12
+_MARGIN_PX = 4
 
 
 class Panel(QgsDockWidget):
@@ -50,12 +51,13 @@ class Panel(QgsDockWidget):
         self._line = QLineEdit()
         self._line.setObjectName("craquelureBook")
         self._line.setPlaceholderText(tr("No survey book yet"))
+        self._line.setAccessibleName(tr("Survey book"))
         self._line.returnPressed.connect(lambda: self.open_book(self._line.text()))
         self._state = QLabel()
         self._state.setObjectName("craquelureBookState")
         self._state.setWordWrap(True)
         self._state.hide()
-        self._local_hint = QPushButton(tr("This facade has a system of its own: let QGIS measure in it"))
+        self._local_hint = QPushButton(tr("This facade has a system of its own"))
         self._local_hint.setObjectName("craquelureLocal")
         self._local_hint.setToolTip(
             tr(
@@ -70,8 +72,7 @@ class Panel(QgsDockWidget):
         self.review = ReviewPage(self)
         self.comparison = ComparisonPage(self)
         self.thresholds = ThresholdsPage(self)
-        self.tabs = QTabWidget()
-        self.tabs.setObjectName("craquelureTabs")
+        self.pages = Pages("craquelurePages")
         for page, title in (
             (self.surveys, tr("Surveys")),
             (self.elements, tr("Elements")),
@@ -79,8 +80,8 @@ class Panel(QgsDockWidget):
             (self.comparison, tr("Changes")),
             (self.thresholds, tr("Thresholds")),
         ):
-            self.tabs.addTab(page, title)
-        self.setWidget(scrolling(self._laid_out()))
+            self.pages.add(page, title)
+        self.setWidget(self._laid_out())
         self._edits = EditWatch(lambda: self.book, self)
         self._edits.edited.connect(self.refresh)
         project = QgsProject.instance()
@@ -92,21 +93,24 @@ class Panel(QgsDockWidget):
 
     def _laid_out(self) -> QWidget:
         body, row = QWidget(), QHBoxLayout()
-        row.addWidget(QLabel(tr("Survey book")))
         row.addWidget(self._line, 1)
-        for name, title, action in (
-            ("craquelureOpenBook", tr("Open…"), self._choose_book),
-            ("craquelureNewBook", tr("New…"), self._choose_new_book),
+        for name, icon, title, action in (
+            ("craquelureOpenBook", "mActionFileOpen", tr("Open a survey book"), self._choose_book),
+            ("craquelureNewBook", "mActionFileNew", tr("Make a survey book"), self._choose_new_book),
         ):
-            button = QPushButton(title)
+            button = QToolButton()
             button.setObjectName(name)
+            button.setIcon(QgsApplication.getThemeIcon(f"/{icon}.svg"))
+            button.setToolTip(title)
+            button.setAccessibleName(title)
             button.clicked.connect(action)
             row.addWidget(button)
         column = QVBoxLayout(body)
+        column.setContentsMargins(*[_MARGIN_PX] * 4)
         column.addLayout(row)
         column.addWidget(self._state)
         column.addWidget(self._local_hint)
-        column.addWidget(self.tabs, 1)
+        column.addWidget(self.pages, 1)
         return body
 
     def _choose_book(self) -> None:

@@ -36,7 +36,7 @@ from ..results.review import (
     take_back,
 )
 from ..translation import tr
-from ..widgets import button, row
+from ..widgets import button, narrowing, row
 from .tracing import TraceTool
 
 __all__ = ["ReviewPage"]
@@ -66,7 +66,7 @@ class ReviewPage(QWidget):
         self._at = -1
         self._undo: list[list[Decision]] = []
         self._band: QgsRubberBand | None = None
-        self.survey, self.order = QComboBox(), QComboBox()
+        self.survey, self.order = narrowing(QComboBox()), narrowing(QComboBox())
         self.survey.setObjectName("craquelureReviewSurvey")
         self.order.setObjectName("craquelureReviewOrder")
         for name, title in _order_titles().items():
@@ -79,7 +79,9 @@ class ReviewPage(QWidget):
         self.feature.setTextFormat(Qt.TextFormat.RichText)
         self.counter, self.of_element = QProgressBar(), QLabel()
         self.counter.setObjectName("craquelureReviewCounter")
+        self.counter.setTextVisible(False)  # the label below says it, in dark themes too
         self.of_element.setObjectName("craquelureReviewElement")
+        self.of_element.setWordWrap(True)
         self.least = QDoubleSpinBox()
         self.least.setObjectName("craquelureReviewLeast")
         self.least.setRange(0.5, 1.0)
@@ -344,7 +346,8 @@ class ReviewPage(QWidget):
             return
         own = counts[item.elem_id]
         name = html.escape(item.elem_id) if item.elem_id else tr("outside the elements")
-        self.of_element.setText(tr("{name}: {done} of {total}", name=name, done=own[0], total=own[1]))
+        of_this = tr("{name}: {done} of {total}", name=name, done=own[0], total=own[1])
+        self.of_element.setText(f"{self.counter.text()} · {of_this}")
         self.feature.setText(self._told(item))
         if move and self.isVisible():
             self._go_to(item)

@@ -21,7 +21,7 @@ def steps(desk):
     panel.surveys.load_selected()
     yield desk.idle
     page = panel.review
-    panel.tabs.setCurrentWidget(page)
+    panel.pages.setCurrentWidget(page)
     desk.notes["total"] = page.counter.maximum()
     QApplication.setActiveWindow(desk.window)  # no window manager does it here
     waits = []
@@ -80,7 +80,7 @@ def steps(desk):
     run = panel.surveys.queue.runs[-1]
     desk.notes["again"], desk.notes["again_message"] = run.state.value, run.message
     desk.notes["kept"] = decided(facts["book"])
-    panel.tabs.setCurrentWidget(panel.review)
+    panel.pages.setCurrentWidget(panel.review)
     yield desk.idle
     desk.notes["counter_after"] = panel.review.counter.text()
     desk.shoot("4-kept")
