@@ -24,6 +24,7 @@ from ..translation import tr
 from ..widgets import Pages
 from .comparison import ComparisonPage
 from .edits import EditWatch
+from .element import ElementPage
 from .elements import ElementsPage
 from .review import ReviewPage
 from .surveys import SurveysPage
@@ -69,6 +70,7 @@ class Panel(QgsDockWidget):
         self._local_hint.clicked.connect(lambda *_: use_stand_in(QgsProject.instance()))
         self.surveys = SurveysPage(self)
         self.elements = ElementsPage(self)
+        self.element = ElementPage(self)
         self.review = ReviewPage(self)
         self.comparison = ComparisonPage(self)
         self.thresholds = ThresholdsPage(self)
@@ -76,6 +78,7 @@ class Panel(QgsDockWidget):
         for page, title in (
             (self.surveys, tr("Surveys")),
             (self.elements, tr("Elements")),
+            (self.element, tr("One element")),
             (self.review, tr("Review")),
             (self.comparison, tr("Changes")),
             (self.thresholds, tr("Thresholds")),
@@ -197,6 +200,7 @@ class Panel(QgsDockWidget):
         self._edits.stop()
         self.surveys.stop()
         self.elements.stop()
+        self.element.stop()
         self.review.stop()
         self.comparison.stop()
         self.thresholds.stop()

@@ -59,6 +59,7 @@ class Desk:
         self.canvas = self.iface.mapCanvas()
         self.heart = Heartbeat()
         self.project = QgsProject.instance()
+        self.horizontal = Qt.Orientation.Horizontal
 
     @property
     def plugin(self):
