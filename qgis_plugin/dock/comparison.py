@@ -14,7 +14,7 @@ from ..results.comparison import PairRow, agreement, laid_on_earlier, pairs, tie
 from ..results.loading import change_layers, load_now
 from ..results.local_crs import adopt
 from ..translation import tr
-from ..widgets import button, row
+from ..widgets import button, narrowing, row
 
 __all__ = ["ComparisonPage"]
 
@@ -29,7 +29,7 @@ class ComparisonPage(QWidget):
         self._panel = panel
         self._pairs: list[PairRow] = []
         self._later: list[str] = []
-        self.pair = QComboBox()
+        self.pair = narrowing(QComboBox())
         self.pair.setObjectName("craquelurePair")
         self.pair.currentIndexChanged.connect(lambda *_: self._show())
         self.words = QLabel()

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from qgis.core import QgsProject, QgsVectorLayer
-from qgis.PyQt.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, Qt
+from qgis.PyQt.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -21,6 +21,7 @@ from qgis.PyQt.QtWidgets import (
 
 from ..results.book import BookFault, element_rows
 from ..translation import tr
+from ..widgets import button, narrowing, row
 
 __all__ = ["ElementsModel", "ElementsPage"]
 
@@ -117,6 +118,10 @@ class ElementsModel(QAbstractTableModel):
         """Return the id of a row's element."""
         return self._rows[row]["elem_id"]
 
+    def elements(self) -> list[str]:
+        """Return the ids of all elements, as they are sorted."""
+        return [row["elem_id"] for row in self._rows]
+
     def row_of(self, elem_id: str) -> int:
         """Return an element's row, -1 where there is none."""
         return next((n for n, row in enumerate(self._rows) if row["elem_id"] == elem_id), -1)
@@ -136,13 +141,16 @@ def _natural(row: dict[str, Any]) -> tuple[tuple[bool, int, str], ...]:
 class ElementsPage(QWidget):
     """The table of one survey's elements."""
 
+    shown = pyqtSignal()
+    """Other rows are shown, or the same ones anew."""
+
     def __init__(self, panel: Any) -> None:
         super().__init__()
         self._panel = panel
         self._layer_id = ""
         self._busy = False
         self._disconnect: Callable[[], None] = lambda: None
-        self.survey = QComboBox()
+        self.survey = narrowing(QComboBox())
         self.survey.setObjectName("craquelureElementsSurvey")
         self.survey.currentIndexChanged.connect(lambda *_: self._show())
         self.note = QLabel()
@@ -159,24 +167,31 @@ class ElementsPage(QWidget):
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         self.table.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.table.selectionModel().selectionChanged.connect(self._select_on_map)
+        self.table.doubleClicked.connect(lambda *_: self._open())
         self.table.clicked.connect(lambda index: self.go_to(self.model.element_at(index.row())))
         column = QVBoxLayout(self)
         column.addWidget(self.survey)
         column.addWidget(self.note)
         column.addWidget(self.table, 1)
+        column.addLayout(row(button("craquelureElementPictures", tr("Pictures of this element"), self._open)))
 
     def refresh(self) -> None:
         """Read surveys and figures again."""
         chosen = self.survey.currentData()
         self.survey.blockSignals(True)
         self.survey.clear()
-        for row in self._panel.listed_surveys():
-            title = row.name if row.name == row.date else f"{row.name} ({row.date})"
-            self.survey.addItem(title, row.surv_id)
+        for each in self._panel.listed_surveys():
+            title = each.name if each.name == each.date else f"{each.name} ({each.date})"
+            self.survey.addItem(title, each.surv_id)
         at = self.survey.findData(chosen)
         self.survey.setCurrentIndex(at if at >= 0 else self.survey.count() - 1)
         self.survey.blockSignals(False)
         self._show()
+
+    def survey_name(self) -> str:
+        """Return the name of the survey whose elements are shown; empty without one."""
+        surv_id = self.survey.currentData()
+        return next((s.name for s in self._panel.listed_surveys() if s.surv_id == surv_id), "")
 
     def _show(self) -> None:
         surv_id, rows, stale = self.survey.currentData(), [], False
@@ -196,6 +211,7 @@ class ElementsPage(QWidget):
         )
         self.note.setVisible(stale)
         self._follow_layer()
+        self.shown.emit()
 
     def _follow_layer(self) -> None:
         """Listen to the layer of elements of this book, wherever it is in the project."""
@@ -220,6 +236,10 @@ class ElementsPage(QWidget):
             self._follow_layer()
             layer = QgsProject.instance().mapLayer(self._layer_id) if self._layer_id else None
         return layer
+
+    def _open(self) -> None:
+        """Show the page of the selected element."""
+        self._panel.pages.setCurrentWidget(self._panel.element)
 
     def go_to(self, elem_id: str) -> None:
         """Show an element on the map and flash it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qgis.core import Qgis, QgsProject
+from qgis.core import Qgis, QgsApplication, QgsProject
 from qgis.gui import QgsDockWidget
 from qgis.PyQt.QtWidgets import (
     QFileDialog,
@@ -13,7 +13,7 @@ from qgis.PyQt.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QTabWidget,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -21,9 +21,10 @@ from qgis.PyQt.QtWidgets import (
 from ..results.book import BookFault, SurveyRow, is_writable, surveys
 from ..results.local_crs import is_local, use_stand_in
 from ..translation import tr
-from ..widgets import scrolling
+from ..widgets import Pages
 from .comparison import ComparisonPage
 from .edits import EditWatch
+from .element import ElementPage
 from .elements import ElementsPage
 from .review import ReviewPage
 from .surveys import SurveysPage
@@ -33,6 +34,7 @@ __all__ = ["Panel"]
 
 _SCOPE, _KEY = "craquelure", "book"
 _SECONDS = 12
+_MARGIN_PX = 4
 
 
 class Panel(QgsDockWidget):
@@ -50,12 +52,13 @@ class Panel(QgsDockWidget):
         self._line = QLineEdit()
         self._line.setObjectName("craquelureBook")
         self._line.setPlaceholderText(tr("No survey book yet"))
+        self._line.setAccessibleName(tr("Survey book"))
         self._line.returnPressed.connect(lambda: self.open_book(self._line.text()))
         self._state = QLabel()
         self._state.setObjectName("craquelureBookState")
         self._state.setWordWrap(True)
         self._state.hide()
-        self._local_hint = QPushButton(tr("This facade has a system of its own: let QGIS measure in it"))
+        self._local_hint = QPushButton(tr("This facade has a system of its own"))
         self._local_hint.setObjectName("craquelureLocal")
         self._local_hint.setToolTip(
             tr(
@@ -67,20 +70,21 @@ class Panel(QgsDockWidget):
         self._local_hint.clicked.connect(lambda *_: use_stand_in(QgsProject.instance()))
         self.surveys = SurveysPage(self)
         self.elements = ElementsPage(self)
+        self.element = ElementPage(self)
         self.review = ReviewPage(self)
         self.comparison = ComparisonPage(self)
         self.thresholds = ThresholdsPage(self)
-        self.tabs = QTabWidget()
-        self.tabs.setObjectName("craquelureTabs")
+        self.pages = Pages("craquelurePages")
         for page, title in (
             (self.surveys, tr("Surveys")),
             (self.elements, tr("Elements")),
+            (self.element, tr("One element")),
             (self.review, tr("Review")),
             (self.comparison, tr("Changes")),
             (self.thresholds, tr("Thresholds")),
         ):
-            self.tabs.addTab(page, title)
-        self.setWidget(scrolling(self._laid_out()))
+            self.pages.add(page, title)
+        self.setWidget(self._laid_out())
         self._edits = EditWatch(lambda: self.book, self)
         self._edits.edited.connect(self.refresh)
         project = QgsProject.instance()
@@ -92,21 +96,24 @@ class Panel(QgsDockWidget):
 
     def _laid_out(self) -> QWidget:
         body, row = QWidget(), QHBoxLayout()
-        row.addWidget(QLabel(tr("Survey book")))
         row.addWidget(self._line, 1)
-        for name, title, action in (
-            ("craquelureOpenBook", tr("Open…"), self._choose_book),
-            ("craquelureNewBook", tr("New…"), self._choose_new_book),
+        for name, icon, title, action in (
+            ("craquelureOpenBook", "mActionFileOpen", tr("Open a survey book"), self._choose_book),
+            ("craquelureNewBook", "mActionFileNew", tr("Make a survey book"), self._choose_new_book),
         ):
-            button = QPushButton(title)
+            button = QToolButton()
             button.setObjectName(name)
+            button.setIcon(QgsApplication.getThemeIcon(f"/{icon}.svg"))
+            button.setToolTip(title)
+            button.setAccessibleName(title)
             button.clicked.connect(action)
             row.addWidget(button)
         column = QVBoxLayout(body)
+        column.setContentsMargins(*[_MARGIN_PX] * 4)
         column.addLayout(row)
         column.addWidget(self._state)
         column.addWidget(self._local_hint)
-        column.addWidget(self.tabs, 1)
+        column.addWidget(self.pages, 1)
         return body
 
     def _choose_book(self) -> None:
@@ -193,6 +200,7 @@ class Panel(QgsDockWidget):
         self._edits.stop()
         self.surveys.stop()
         self.elements.stop()
+        self.element.stop()
         self.review.stop()
         self.comparison.stop()
         self.thresholds.stop()

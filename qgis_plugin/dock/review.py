@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import html
+from collections.abc import Callable
 from typing import Any
 
 from qgis.core import QgsFeatureRequest, QgsGeometry, QgsProject, QgsRectangle, QgsVectorLayer
@@ -22,6 +23,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..results.book import BookFault, orthophotos
+from ..results.crack_edits import CrackEdit, cut_crack, join_cracks, undo_edit
 from ..results.loading import load_beneath, load_now, survey_layers
 from ..results.rasters import class_name, defect_classes
 from ..results.review import (
@@ -36,7 +38,8 @@ from ..results.review import (
     take_back,
 )
 from ..translation import tr
-from ..widgets import button, row
+from ..widgets import button, narrowing, row
+from .linework import Clicked, CutTool, JoinTool
 from .tracing import TraceTool
 
 __all__ = ["ReviewPage"]
@@ -62,11 +65,11 @@ class ReviewPage(QWidget):
         self._panel = panel
         self._items: list[Doubtful] = []
         self._status: dict[tuple[str, int], str] = {}
-        self._pictured = ""
+        self._pictured, self._of_book = "", ""
         self._at = -1
-        self._undo: list[list[Decision]] = []
+        self._undo: list[list[Decision] | CrackEdit] = []
         self._band: QgsRubberBand | None = None
-        self.survey, self.order = QComboBox(), QComboBox()
+        self.survey, self.order = narrowing(QComboBox()), narrowing(QComboBox())
         self.survey.setObjectName("craquelureReviewSurvey")
         self.order.setObjectName("craquelureReviewOrder")
         for name, title in _order_titles().items():
@@ -79,7 +82,9 @@ class ReviewPage(QWidget):
         self.feature.setTextFormat(Qt.TextFormat.RichText)
         self.counter, self.of_element = QProgressBar(), QLabel()
         self.counter.setObjectName("craquelureReviewCounter")
+        self.counter.setTextVisible(False)  # the label below says it, in dark themes too
         self.of_element.setObjectName("craquelureReviewElement")
+        self.of_element.setWordWrap(True)
         self.least = QDoubleSpinBox()
         self.least.setObjectName("craquelureReviewLeast")
         self.least.setRange(0.5, 1.0)
@@ -90,6 +95,9 @@ class ReviewPage(QWidget):
         self._settled.setInterval(_SETTLED_MS)
         self._settled.timeout.connect(self._tell_others)
         self.tracing = TraceTool(panel.iface.mapCanvas(), self._traced_into, panel.tell, self._line_added)
+        canvas = panel.iface.mapCanvas()
+        self.cutting = CutTool(canvas, self._free_layer, panel.tell, self._cut_at)
+        self.joining = JoinTool(canvas, self._free_layer, panel.tell, self._join)
         self._by_key = self._keys()
         self._lay_out()
 
@@ -103,6 +111,8 @@ class ReviewPage(QWidget):
             ("Undo", tr("Undo"), "U", self.undo),
             ("Redraw", tr("Redraw"), "E", self.redraw),
             ("Trace", tr("Trace a crack"), "T", self.trace),
+            ("Cut", tr("Cut"), "C", self.cut),
+            ("Join", tr("Join"), "J", self.join),
         )
 
     def _keys(self) -> list[QAction]:
@@ -152,6 +162,8 @@ class ReviewPage(QWidget):
 
     def refresh(self) -> None:
         """List the surveys again; what is being checked stays where it is."""
+        if self._panel.book != self._of_book:
+            self._of_book, self._undo = self._panel.book, []  # what was decided in another book stays there
         chosen = self.survey.currentData()
         self.survey.blockSignals(True)
         self.survey.clear()
@@ -214,16 +226,22 @@ class ReviewPage(QWidget):
             self._show()
 
     def undo(self) -> None:
-        """Take the last decision back, and stand before it."""
+        """Take the last decision, cut or join back; stand before what was decided."""
         if not self._undo:
             return
         last = self._undo[-1]
         try:
-            take_back(self._panel.book, last)
+            if isinstance(last, CrackEdit):
+                undo_edit(self._panel.book, last)
+            else:
+                take_back(self._panel.book, last)
         except BookFault as fault:
             self._panel.tell(str(fault))
             return
         self._undo.pop()
+        if isinstance(last, CrackEdit):
+            self._changed(last.before[0]["fid"])
+            return
         for decision in last:
             self._status[decision.table, decision.fid] = decision.before
         first = (last[0].table, last[0].fid)
@@ -269,6 +287,62 @@ class ReviewPage(QWidget):
             self.feature.setText(
                 tr("Click along the crack; the right button ends. Backspace takes a point back, Esc all.")
             )
+
+    def cut(self) -> None:
+        """Cut a crack in two where it is clicked, so that each part can be judged."""
+        self._begin(self.cutting, tr("Click on the crack where it is to be cut."))
+
+    def join(self) -> None:
+        """Join two cracks over the gap between them."""
+        self._begin(self.joining, tr("Click near the ends of the two cracks that are to be joined."))
+
+    def _begin(self, tool: Any, told: str) -> None:
+        if self._free_layer() is not None:
+            self._show_pictures()
+            self._panel.iface.mapCanvas().setMapTool(tool)
+            self.feature.setText(told)
+
+    def _crack_layer(self) -> QgsVectorLayer | None:
+        return self._layer_of("crack_line") if self.survey.currentData() else None
+
+    def _free_layer(self) -> QgsVectorLayer | None:
+        """Return the layer of cracks unless somebody edits it: those edits are not in the book yet."""
+        layer = self._crack_layer()
+        if layer is not None and layer.isEditable():
+            self._panel.tell(tr("Save or leave your edits of the layer of cracks first."))
+            return None
+        return layer
+
+    def _cut_at(self, clicked: Clicked) -> None:
+        self._edit(lambda: cut_crack(self._panel.book, *clicked, getpass.getuser()))
+
+    def _join(self, first: Clicked, second: Clicked) -> None:
+        self._edit(lambda: join_cracks(self._panel.book, first, second, getpass.getuser()))
+
+    def _edit(self, work: Callable[[], CrackEdit]) -> None:
+        """Change crack lines, remember it for undoing, and show the lines as they are now."""
+        try:
+            edit = work()
+        except BookFault as fault:
+            self._panel.tell(str(fault))
+            return
+        self._undo.append(edit)
+        self._changed(edit.to_judge)
+
+    def _changed(self, fid: int) -> None:
+        """Show lines that came, went or changed, and stand before one of them; the map stays."""
+        layer = self._crack_layer()
+        if layer is not None:
+            layer.dataProvider().reloadData()
+            layer.triggerRepaint()
+        self._settled.start()
+        self.read()
+        places = (n for n, each in enumerate(self._items) if (each.table, each.fid) == ("crack_line", fid))
+        self._at = next(places, self._at)
+        self._show(move=False)
+        item = self.current()
+        if layer is not None and item is not None:
+            self._mark(layer, item)
 
     def _traced_into(self) -> tuple[str, str, QgsVectorLayer] | None:
         """Return book, survey and layer that a traced line belongs to."""
@@ -344,7 +418,8 @@ class ReviewPage(QWidget):
             return
         own = counts[item.elem_id]
         name = html.escape(item.elem_id) if item.elem_id else tr("outside the elements")
-        self.of_element.setText(tr("{name}: {done} of {total}", name=name, done=own[0], total=own[1]))
+        of_this = tr("{name}: {done} of {total}", name=name, done=own[0], total=own[1])
+        self.of_element.setText(f"{self.counter.text()} · {of_this}")
         self.feature.setText(self._told(item))
         if move and self.isVisible():
             self._go_to(item)
@@ -416,7 +491,8 @@ class ReviewPage(QWidget):
     def stop(self) -> None:
         """Give the keys back."""
         self._settled.stop()
-        self._panel.iface.mapCanvas().unsetMapTool(self.tracing)
+        for tool in (self.tracing, self.cutting, self.joining):
+            self._panel.iface.mapCanvas().unsetMapTool(tool)
         self.tracing.stop()
         self._unmark()
         for key in self._by_key:

@@ -27,7 +27,7 @@ from ..results.loading import load_now, survey_layers
 from ..settings import default_device, engine_python
 from ..tasks import in_background
 from ..translation import tr
-from ..widgets import button, row, tree
+from ..widgets import button, narrowing, row, tree
 from .run_list import RunList
 from .runs import Run, RunQueue, RunState
 from .scale import ScaleTool
@@ -66,7 +66,7 @@ class SurveysPage(QWidget):
         self.compare_button.setToolTip(tr("What changed since the survey before the selected one."))
 
     def _make_form(self) -> None:
-        self.ortho = QgsMapLayerComboBox()
+        self.ortho = narrowing(QgsMapLayerComboBox())
         self.ortho.setObjectName("craquelureOrthophoto")
         self.ortho.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
         self.ortho.layerChanged.connect(self._show_scale)
@@ -82,7 +82,7 @@ class SurveysPage(QWidget):
             QgsMapLayerProxyModel.Filter.PolygonLayer,
             tr("none: measure the whole picture"),
         )
-        self.id_field = QgsFieldComboBox()
+        self.id_field = narrowing(QgsFieldComboBox())
         self.id_field.setObjectName("craquelureIdField")
         self.element_layer.layerChanged.connect(self.id_field.setLayer)
         self.classes = _optional_layer(
@@ -102,7 +102,8 @@ class SurveysPage(QWidget):
         self._form = QGroupBox(tr("Map an orthophoto"))
         form = QFormLayout(self._form)
         form.addRow(tr("Orthophoto"), self.ortho)
-        form.addRow(tr("Pixel size"), row(self.gsd, self.scale_button))
+        form.addRow(tr("Pixel size"), self.gsd)
+        form.addRow("", self.scale_button)
         form.addRow(tr("Date of survey"), self.date)
         form.addRow(tr("Name"), self.name)
         form.addRow(tr("Elements"), self.element_layer)
@@ -307,7 +308,7 @@ class SurveysPage(QWidget):
 
 
 def _optional_layer(name: str, kind: Any, empty: str) -> QgsMapLayerComboBox:
-    box = QgsMapLayerComboBox()
+    box = narrowing(QgsMapLayerComboBox())
     box.setObjectName(name)
     box.setFilters(kind)
     box.setAllowEmptyLayer(True, empty)

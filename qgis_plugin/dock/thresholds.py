@@ -32,6 +32,7 @@ from ..results.rasters import PROBABILITY_SCALE, class_name, defect_classes, sho
 from ..settings import default_device, engine_python
 from ..tasks import in_background
 from ..translation import tr
+from ..widgets import narrowing
 
 __all__ = ["ThresholdsPage"]
 
@@ -52,7 +53,7 @@ class ThresholdsPage(QWidget):
         self._engine: Engine | None = None
         self._busy = self._again = False
         self._number = 0
-        self.source = QComboBox()
+        self.source = narrowing(QComboBox())
         self.source.setObjectName("craquelureThresholdSource")
         self.source.currentIndexChanged.connect(lambda *_: self._show_source())
         self.sliders: dict[str, QSlider] = {}
@@ -367,7 +368,7 @@ class ThresholdsPage(QWidget):
             parameters["GSD_MM"] = photo.gsd_mm
         self.close_preview()
         self._panel.surveys.queue_run(parameters)
-        self._panel.tabs.setCurrentWidget(self._panel.surveys)
+        self._panel.pages.setCurrentWidget(self._panel.surveys)
 
     def close_preview(self) -> None:
         """Take the preview's layers out of the project."""

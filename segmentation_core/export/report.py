@@ -23,7 +23,14 @@ from segmentation_core.export.sheet.figures import figures_of, rate, scale_of
 from segmentation_core.export.tables import Table, dated_surveys, tables, verdict_word
 from segmentation_core.export.underlay import read_underlay, why_missing
 from segmentation_core.export.words import word
-from segmentation_core.export.worst_places import Place, features_in, worst_places
+from segmentation_core.export.worst_places import (
+    PLACE_PX,
+    Place,
+    features_in,
+    place_side,
+    place_text,
+    worst_places,
+)
 from segmentation_core.survey.series import WORSE_WHEN_MORE, ranked, series_of
 from segmentation_core.survey.surveys import OrthophotoRecord, Survey, orthophotos_of
 from segmentation_core.vocabulary import change_kinds, load_vocabulary
@@ -36,7 +43,6 @@ __all__ = ["one_colour_each", "write_report"]
 _WORSENING = 5
 _RANKED = 50
 _MAP_PX = 1000
-_PLACE_PX = 420
 
 
 @dataclass(frozen=True)
@@ -162,7 +168,8 @@ def _plots(book: Book, request: Request, surveys: Sequence[Survey]) -> list[dict
     """Return line plots over time, of the elements that get worse fastest."""
     from markupsafe import Markup
 
-    from segmentation_core.export.trend_plot import COLOURS, inline_svg, line_plot
+    from segmentation_core.export.picture import COLOURS
+    from segmentation_core.export.trend_plot import inline_svg, line_plot
 
     if len({survey.date for survey in surveys}) < 2:
         return []
@@ -294,16 +301,14 @@ def _places(
     book: Book, request: Request, survey: Survey, records: Sequence[OrthophotoRecord]
 ) -> tuple[list[Place], list[dict[str, Any]]]:
     """Return the worst places, and what the page shows of each."""
-    finest = min((r.gsd_mm for _, r in orthophotos_of(book, survey.surv_id)), default=1.0)
-    metre = metres_per_unit(book)
-    side = _PLACE_PX * finest / 1e3 / metre
+    metre, side = metres_per_unit(book), place_side(book, survey)
     places = worst_places(book, request, survey, side)
     colours = {c.geometry: c.colour for c in load_vocabulary().classes}
     told = []
     for number, place in enumerate(places, start=1):
         x0, _y0, x1, y1 = place.extent
-        k = _PLACE_PX / (x1 - x0)
-        gsd_mm = (x1 - x0) * metre * 1e3 / _PLACE_PX
+        k = PLACE_PX / (x1 - x0)
+        gsd_mm = (x1 - x0) * metre * 1e3 / PLACE_PX
         pictures = [p for r in records if (p := _picture(r, place.extent, gsd_mm, k)) is not None]
         shapes = [
             {"path": _svg_path(geometry, x0, y1, k), "colour": colours[kind], "filled": kind == "polygon"}
@@ -314,20 +319,13 @@ def _places(
             {
                 "title": word("place", request.language, n=number),
                 "elem_id": place.elem_id or word("no_element", request.language),
-                "text": _place_text(place, request, metre),
-                "size": _PLACE_PX,
+                "text": place_text(place, request.language, metre),
+                "size": PLACE_PX,
                 "pictures": pictures,
                 "shapes": shapes,
             }
         )
     return places, told
-
-
-def _place_text(place: Place, request: Request, metre: float) -> str:
-    if place.loss_m2 is not None:
-        return word("place_loss", request.language, v=shown(place.loss_m2 * 1e4, 3))
-    side_cm = shown((place.extent[2] - place.extent[0]) * metre * 100, 3)
-    return word("place_crack", request.language, v=shown(place.crack_m, 3), w=side_cm, h=side_cm)
 
 
 def _svg_path(geometry: Any, left: float, top: float, k: float) -> str:

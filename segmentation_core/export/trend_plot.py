@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from datetime import date
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segmentation_core.change.trend import year_of
-from segmentation_core.export.fonts import find_fonts
+from segmentation_core.export.picture import (
+    COLOURS,
+    INK,
+    PICTURE_IN,
+    RULE,
+    SOFT,
+    blank_figure,
+    locator,
+    styled,
+)
 from segmentation_core.export.sheet.figures import Scale, rate
 from segmentation_core.export.tables import verdict_word
 from segmentation_core.export.words import word
@@ -27,12 +34,8 @@ if TYPE_CHECKING:
 
     from segmentation_core.export.request import Language
 
-__all__ = ["COLOURS", "element_page", "inline_svg", "line_plot", "ranking_page", "saved"]
+__all__ = ["element_page", "inline_svg", "line_plot", "ranking_page", "trend_picture"]
 
-COLOURS = ("#d7191c", "#2c7bb6", "#008837", "#7b3294", "#b35806", "#555555")
-
-_INK, _SOFT, _RULE = "#222222", "#666666", "#dddddd"
-_DPI = 200
 _BARS = 15
 _HEAD = re.compile(r"<\?xml.*?(?=<svg)", re.DOTALL)
 _NAMESPACES = re.compile(r' xmlns(:xlink)?="[^"]*"| version="1.1"')
@@ -41,8 +44,8 @@ _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 
 def line_plot(days: Sequence[str], lines: Sequence[Series], scale: Scale, colours: Sequence[str]) -> Figure:
     """Return one statistic of several elements, a colour for each."""
-    with _style(()):
-        figure = _figure(3.4, 1.75)
+    with styled(()):
+        figure = blank_figure(3.4, 1.75)
         axes = figure.add_axes((0.13, 0.14, 0.84, 0.82))
         for colour, series in zip(colours, lines, strict=True):
             _draw(axes, days, series, scale, colour, fill=0.12)
@@ -55,23 +58,30 @@ def element_page(days: Sequence[str], panels: Sequence[tuple[Series, Scale]], la
     elem_id = panels[0][0].elem_id
     rows = (len(panels) + 1) // 2
     title = word("trend_title", language, element=elem_id, n=len(days))
-    with _style((title, word("trend_key", language), *(scale.title for _, scale in panels))):
-        figure = _figure(9.0, 0.95 + 2.5 * rows)
+    with styled((title, word("trend_key", language), *(scale.title for _, scale in panels))):
+        figure = blank_figure(9.0, 0.95 + 2.5 * rows)
         high = figure.get_figheight()
         figure.text(0.06, 1 - 0.32 / high, title, fontsize=13)
-        figure.text(0.06, 0.14 / high, word("trend_key", language), fontsize=7, color=_SOFT)
+        figure.text(0.06, 0.14 / high, word("trend_key", language), fontsize=7, color=SOFT)
         for number, (series, scale) in enumerate(panels):
             row, column = divmod(number, 2)
             bottom = 1 - (0.95 + 2.5 * (row + 1) - 0.75) / high
             axes = figure.add_axes((0.06 + 0.49 * column, bottom, 0.41, 1.75 / high))
-            _draw(axes, days, series, scale, COLOURS[number % len(COLOURS)], fill=0.22)
-            _finish(axes, days, [series])
+            _draw_trend(axes, days, series, scale, COLOURS[number % len(COLOURS)])
             axes.set_title(scale.title, fontsize=9, loc="left", pad=14)
-            if series.trend is not None:
-                ends = [days[0], days[-1]]
-                line = [series.trend.at(year_of(day)) * scale.factor for day in ends]
-                axes.plot(_on_axis(ends), line, "--", color=_SOFT, lw=0.9, zorder=1.5, clip_on=False)
-                axes.text(0, 1.03, _said(series, scale, language), transform=axes.transAxes, fontsize=7.5)
+            axes.text(0, 1.03, _said(series, scale, language), transform=axes.transAxes, fontsize=7.5)
+    return figure
+
+
+def trend_picture(days: Sequence[str], series: Series, scale: Scale, language: Language) -> Figure:
+    """Return one statistic of one element as a small picture that says whose it is."""
+    title = f"{series.elem_id}: {scale.title}"
+    with styled((title, _said(series, scale, language))):
+        figure = blank_figure(*PICTURE_IN)
+        axes = figure.add_axes((0.14, 0.12, 0.82, 0.66))
+        _draw_trend(axes, days, series, scale, COLOURS[1])
+        figure.text(0.02, 0.93, title, fontsize=9)
+        figure.text(0.02, 0.84, _said(series, scale, language), fontsize=7, color=SOFT)
     return figure
 
 
@@ -81,11 +91,11 @@ def ranking_page(ranking: Sequence[tuple[Scale, Sequence[Series]]], language: La
     bars = min(_BARS, max((len(series) for _, series in ranking), default=1))
     tall = 0.22 * bars + 0.2
     texts = [scale.title for scale, _ in ranking] + [s.elem_id for _, own in ranking for s in own[:_BARS]]
-    with _style((*texts, word("trend_ranking_text", language))):
-        figure = _figure(9.0, 0.8 + (tall + 0.75) * rows)
+    with styled((*texts, word("trend_ranking_text", language))):
+        figure = blank_figure(9.0, 0.8 + (tall + 0.75) * rows)
         high = figure.get_figheight()
         figure.text(0.04, 1 - 0.32 / high, word("trend_ranking", language), fontsize=13)
-        figure.text(0.04, 1 - 0.55 / high, word("trend_ranking_text", language), fontsize=7.5, color=_SOFT)
+        figure.text(0.04, 1 - 0.55 / high, word("trend_ranking_text", language), fontsize=7.5, color=SOFT)
         for number, (scale, series) in enumerate(ranking):
             row, column = divmod(number, 2)
             bottom = 1 - (0.8 + (tall + 0.75) * (row + 1) - 0.4) / high
@@ -96,17 +106,10 @@ def ranking_page(ranking: Sequence[tuple[Scale, Sequence[Series]]], language: La
     return figure
 
 
-def saved(figure: Figure, path: Path) -> None:
-    """Write a figure; the suffix of the path says how."""
-    with _style(()):
-        own = {"metadata": {"Date": None}} if path.suffix == ".svg" else {"dpi": _DPI}
-        figure.savefig(path, **own)
-
-
 def inline_svg(figure: Figure) -> str:
     """Return a figure as the SVG element of an HTML page, as wide as its place."""
     stream = io.StringIO()
-    with _style(()):
+    with styled(()):
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     text = _METADATA.sub("", _NAMESPACES.sub("", _HEAD.sub("", stream.getvalue())))
     return re.sub(r' (width|height)="[\d.]+pt"', "", text, count=2).strip()
@@ -133,6 +136,16 @@ def _draw(axes: Axes, days: Sequence[str], series: Series, scale: Scale, colour:
     )  # fmt: skip
 
 
+def _draw_trend(axes: Axes, days: Sequence[str], series: Series, scale: Scale, colour: str) -> None:
+    """Draw a series with its straight line."""
+    _draw(axes, days, series, scale, colour, fill=0.22)
+    _finish(axes, days, [series])
+    if series.trend is not None:
+        ends = [days[0], days[-1]]
+        line = [series.trend.at(year_of(day)) * scale.factor for day in ends]
+        axes.plot(_on_axis(ends), line, "--", color=SOFT, lw=0.9, zorder=1.5, clip_on=False)
+
+
 def _runs(at: Sequence[float], series: Series) -> Iterator[list[tuple[float, float, float]]]:
     """Yield the stretches without a gap: date, value and half width (0 where none is known)."""
     run: list[tuple[float, float, float]] = []
@@ -153,11 +166,11 @@ def _finish(axes: Axes, days: Sequence[str], drawn: Sequence[Series]) -> None:
     axes.set_xlim(at[0] - room, at[-1] + room)
     has_values = any(point is not None and point.value > 0 for s in drawn for point in s.points)
     axes.set_ylim(0.0, axes.get_ylim()[1] if has_values else 1.0)
-    locator = _dates().AutoDateLocator(minticks=3, maxticks=6)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(_dates().ConciseDateFormatter(locator))
-    axes.yaxis.set_major_locator(_locator(4))
-    axes.grid(axis="y", color=_RULE, lw=0.6, clip_on=False)
+    dates = _dates().AutoDateLocator(minticks=3, maxticks=6)
+    axes.xaxis.set_major_locator(dates)
+    axes.xaxis.set_major_formatter(_dates().ConciseDateFormatter(dates))
+    axes.yaxis.set_major_locator(locator(4))
+    axes.grid(axis="y", color=RULE, lw=0.6, clip_on=False)
     axes.set_axisbelow(True)
 
 
@@ -170,12 +183,12 @@ def _bars(axes: Axes, series: Sequence[Series], scale: Scale, room: int) -> None
         colour = colours.get(str(one.verdict), "#aaaaaa")
         per_year, half = one.trend.per_year * scale.factor, (one.trend.u95 or 0.0) * scale.factor
         axes.barh(place, per_year, height=0.62, color=colour, clip_on=False)
-        axes.hlines(place, per_year - half, per_year + half, color=_INK, lw=0.9, clip_on=False)
-    axes.axvline(0, color=_INK, lw=0.6, clip_on=False)
+        axes.hlines(place, per_year - half, per_year + half, color=INK, lw=0.9, clip_on=False)
+    axes.axvline(0, color=INK, lw=0.6, clip_on=False)
     axes.set_ylim(max(room, 1) - 0.5, -0.5)
     axes.set_yticks(range(len(series)), [_short(one.elem_id) for one in series])
-    axes.xaxis.set_major_locator(_locator(5))
-    axes.grid(axis="x", color=_RULE, lw=0.6, clip_on=False)
+    axes.xaxis.set_major_locator(locator(5))
+    axes.grid(axis="x", color=RULE, lw=0.6, clip_on=False)
     axes.set_axisbelow(True)
 
 
@@ -189,12 +202,6 @@ def _on_axis(days: Sequence[str]) -> list[float]:
     return [float(_dates().date2num(date.fromisoformat(day))) for day in days]
 
 
-def _locator(most: int) -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(most)
-
-
 def _short(name: str) -> str:
     return name if len(name) <= 14 else f"{name[:13]}…"
 
@@ -203,38 +210,3 @@ def _said(series: Series, scale: Scale, language: Language) -> str:
     """Return a trend in words: by how much per year, and what may be said of it."""
     verdict = verdict_word(series.verdict, language)
     return f"{rate(series, scale, language)}: {verdict}" if verdict else rate(series, scale, language)
-
-
-@contextmanager
-def _style(texts: Iterable[str]) -> Iterator[None]:
-    """Set how figures look, with fonts that hold all of some texts."""
-    import matplotlib
-    from matplotlib.font_manager import fontManager, get_font
-
-    families = []
-    for font in reversed(find_fonts(texts)):  # Latin first, as it is made for small figures
-        fontManager.addfont(font.path)
-        families.append(get_font(font.path).family_name)
-    look: Any = {
-        "font.family": families,
-        "font.size": 7.5,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": _SOFT,
-        "axes.linewidth": 0.6,
-        "xtick.color": _SOFT,
-        "ytick.color": _SOFT,
-        "svg.fonttype": "none",
-        "svg.hashsalt": "craquelure",
-    }
-    with matplotlib.rc_context(look):
-        yield
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    return figure

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from segmentation_core.errors import ParameterError
 from segmentation_core.export.csv_table import write_csv
+from segmentation_core.export.picture import written
 from segmentation_core.export.request import Request, Written
 from segmentation_core.export.sheet.figures import scale_of
 from segmentation_core.export.tables import dated_surveys, trends
-from segmentation_core.export.trend_plot import element_page, ranking_page, saved
+from segmentation_core.export.trend_plot import element_page, ranking_page
 from segmentation_core.survey.names import safe_name
 from segmentation_core.survey.series import WORSE_WHEN_MORE, Series, methods_differ, ranked, series_of
 from segmentation_core.survey.store import Book
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["write_trends"]
-
-_DRAWN_AS = (".svg", ".png")
+__all__ = ["judged", "write_trends"]
 
 
 def write_trends(book: Book, request: Request, folder: Path) -> Written:
@@ -49,15 +44,15 @@ def write_trends(book: Book, request: Request, folder: Path) -> Written:
     series = series_of(book, surveys, request.elements)
     scales = {stat: scale_of(stat, request.language) for stat in WORSE_WHEN_MORE}
     ranking = [(scales[stat], ranked(series, stat)) for stat in WORSE_WHEN_MORE]
-    files |= _drawn(folder, f"{stem}_ranking", ranking_page(ranking, request.language))
+    files |= written(folder, f"{stem}_ranking", ranking_page(ranking, request.language))
     days = [survey.date for survey in surveys]
-    for elem_id, own in _judged(series).items():
+    for elem_id, own in judged(series).items():
         page = element_page(days, [(one, scales[one.stat]) for one in own], request.language)
-        files |= _drawn(folder, f"{stem}_trend_{safe_name(elem_id)}", page)
+        files |= written(folder, f"{stem}_trend_{safe_name(elem_id)}", page)
     return Written(files, tuple(methods_differ(book, surveys)))
 
 
-def _judged(series: Sequence[Series]) -> dict[str, list[Series]]:
+def judged(series: Sequence[Series]) -> dict[str, list[Series]]:
     """Return the series that are drawn, by element, in the order of `WORSE_WHEN_MORE`."""
     pages: dict[str, list[Series]] = {}
     for stat in WORSE_WHEN_MORE:
@@ -65,10 +60,3 @@ def _judged(series: Sequence[Series]) -> dict[str, list[Series]]:
             if one.stat == stat and any(point is not None for point in one.points):
                 pages.setdefault(one.elem_id, []).append(one)
     return pages
-
-
-def _drawn(folder: Path, name: str, figure: Figure) -> dict[str, int]:
-    paths = [folder / f"{name}{suffix}" for suffix in _DRAWN_AS]
-    for path in paths:
-        saved(figure, path)
-    return {path.name: 1 for path in paths}

@@ -10,12 +10,18 @@ from typing import Any
 import numpy as np
 import shapely
 
-from segmentation_core.export.request import Request
+from segmentation_core.export.content import metres_per_unit
+from segmentation_core.export.numbers import shown
+from segmentation_core.export.request import Language, Request
+from segmentation_core.export.words import word
 from segmentation_core.statistics.features import stream_features
 from segmentation_core.survey.store import Book
-from segmentation_core.survey.surveys import Survey
+from segmentation_core.survey.surveys import Survey, orthophotos_of
 
-__all__ = ["Place", "features_in", "worst_places"]
+__all__ = ["PLACE_PX", "Place", "features_in", "place_side", "place_text", "worst_places"]
+
+PLACE_PX = 420
+"""Side of the picture of a place at the survey's finest GSD."""
 
 _EACH = 3
 _FILL = 1.6
@@ -39,6 +45,20 @@ class Place:
     elem_id: str | None
     loss_m2: float | None
     crack_m: float | None
+
+
+def place_side(book: Book, survey: Survey) -> float:
+    """Return the least side of a place in map units: so that its picture shows the orthophoto's pixels."""
+    finest = min((record.gsd_mm for _, record in orthophotos_of(book, survey.surv_id)), default=1.0)
+    return PLACE_PX * finest / 1e3 / metres_per_unit(book)
+
+
+def place_text(place: Place, language: Language, metre: float) -> str:
+    """Return what makes a place one of the worst; ``metre`` is metres per map unit."""
+    if place.loss_m2 is not None:
+        return word("place_loss", language, v=shown(place.loss_m2 * 1e4, 3))
+    side_cm = shown((place.extent[2] - place.extent[0]) * metre * 100, 3)
+    return word("place_crack", language, v=shown(place.crack_m, 3), w=side_cm, h=side_cm)
 
 
 def worst_places(book: Book, request: Request, survey: Survey, side: float) -> list[Place]:

@@ -15,6 +15,7 @@ from segmentation_core.export.annotations import write_labelme, write_masks
 from segmentation_core.export.csv_table import output_errors
 from segmentation_core.export.dataset import write_dataset
 from segmentation_core.export.dxf import write_dxf
+from segmentation_core.export.element_plots import write_plots
 from segmentation_core.export.report import write_report
 from segmentation_core.export.request import Pair, Request, Written, pairs_of
 from segmentation_core.export.shapefile import write_shapefiles
@@ -53,6 +54,7 @@ FORMATS: dict[str, _Format] = {
     "pdf": _Format(write_plan, ".pdf"),
     "html": _Format(write_report, ".html"),
     "trends": _Format(write_trends),
+    "plots": _Format(write_plots),
     "labelme": _Format(write_labelme),
     "masks": _Format(write_masks),
     "dataset": _Format(write_dataset),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from segmentation_core.statistics.quantity import Quantity
 
-__all__ = ["NETWORK", "ROSE_BINS", "SIZES", "SUMS", "rose_code"]
+__all__ = ["NETWORK", "ROSE_BINS", "SIZES", "SUMS", "rose_code", "rose_ratio_code"]
 
 ROSE_BINS = 18
 _BIN_DEG = 180 // ROSE_BINS
@@ -17,6 +17,11 @@ _BIN_DEG = 180 // ROSE_BINS
 def rose_code(index: int) -> str:
     """Return the code of the sum of crack lengths in a bin of the rose."""
     return f"rose_{index * _BIN_DEG:03d}_m"
+
+
+def rose_ratio_code(index: int) -> str:
+    """Return the code of the share of the crack length in a bin of the rose."""
+    return f"rose_{index * _BIN_DEG:03d}_ratio"
 
 
 def _sum(code: str, unit: str = "m") -> Quantity:
@@ -183,7 +188,7 @@ NETWORK: tuple[Quantity, ...] = (
     ),
     *(
         Quantity(
-            f"rose_{k * _BIN_DEG:03d}_ratio", "1",
+            rose_ratio_code(k), "1",
             f"Rose {k * _BIN_DEG}-{(k + 1) * _BIN_DEG} deg", f"玫瑰图 {k * _BIN_DEG}-{(k + 1) * _BIN_DEG} 度",
             "Share of the crack length in this direction, anticlockwise from the element's axis",
             "此走向的裂纹长度占比，自构件轴线逆时针",

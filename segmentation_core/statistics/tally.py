@@ -189,6 +189,12 @@ class Tally:
         (quantiles,) = self._quantiles([None])
         return with_ratios({**sums, **counts, **quantiles})
 
+    def population(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the values that a quantile is taken of, over all elements, and the weight of each."""
+        chunks = self._populations[name]
+        joined = np.concatenate(chunks) if chunks else np.empty((0, 3))
+        return joined[:, 1], joined[:, 2]
+
     def feature_counts(self) -> dict[str, NDArray[np.int64]]:
         """Return how many features each kind of value rests on, per element."""
         return {str(name): counts for name, counts in self._features.items()}

@@ -48,7 +48,9 @@ def test_somebody_checks_a_survey(profile, checked_book, tmp_path):
     assert notes["tool"] == "TraceTool"
     assert notes["traced"] == {"verified": 3, "rejected": 1, "drawn": 1}
     assert notes["again"] == "done", notes["again_message"]
-    assert notes["kept"] == notes["traced"]
+    assert notes["cut_tool"] == "CutTool"
+    assert (notes["cut"], notes["uncut"], notes["joined"]) == (1, 0, 0)
+    assert notes["kept"] == notes["statuses"]
     drawn = geopandas.read_file(book, layer="crack_line").query("status == 'drawn'").geometry.iloc[0]
     # How well the engine traces is its own tests' business; here the clicks arrive where they were made.
     assert max(drawn.distance(shapely.Point(click)) for click in clicks) < 0.001

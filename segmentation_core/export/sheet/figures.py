@@ -17,6 +17,7 @@ from segmentation_core.survey.store import Book
 __all__ = ["Figure", "Figures", "Scale", "differences_of", "figures_of", "rate", "scale_of"]
 
 
+_NOTHING = 1e-3
 _CODES = {quantity.code: quantity for quantity in QUANTITIES}
 _SHOWN = tuple(field for field in ELEMENT_LAYER.fields if field.source in _CODES)
 
@@ -118,7 +119,10 @@ def rate(series: Series, scale: Scale, language: Language) -> str:
     trend = series.trend
     if trend is None:
         return ""
-    text = f"{'+' if trend.per_year > 0 else ''}{shown(trend.per_year * scale.factor, 3)}"
+    per_year = trend.per_year
+    if trend.u95 is not None and abs(per_year) < _NOTHING * trend.u95:  # rounding of a computer, not a rate
+        per_year = 0.0
+    text = f"{'+' if per_year > 0 else ''}{shown(per_year * scale.factor, 3)}"
     if trend.u95 is not None:
         text += f" ± {shown(trend.u95 * scale.factor, 2)}"
     return word("trend_rate", language, v=f"{text} {scale.unit}".strip())

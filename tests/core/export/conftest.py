@@ -88,3 +88,33 @@ def changed_book(rich_book, enter_beam, orthophoto, tmp_path, write_vectors, bea
         blob,
     )
     return rich_book
+
+
+_DATES = ("2024-05-01", "2025-05-01", "2026-05-01", "2028-05-01")
+_ELEMENTS = Elements(
+    ("快", "slow", "steady"),
+    np.array([shapely.box(0, 0, 3, 4), shapely.box(3, 0, 6, 4), shapely.box(6, 0, 10, 4)], dtype=object),
+)
+
+
+@pytest.fixture
+def dated_book(enter_beam, book, write_vectors, tmp_path, beam_crs):
+    """A loss that grows fast, one that grows slowly, and one that stays and was not looked at in 2026."""
+    for number, day in enumerate(_DATES):
+        year = int(day[:4]) - 2024
+        losses = [
+            shapely.box(0.5, 1, 1 + 0.4 * year, 2),
+            shapely.box(3.5, 1, 4 + 0.1 * year, 2),
+            shapely.box(7, 1, 8, 2),
+        ]
+        seen = shapely.box(0, 0, 6 if year == 2 else 10, 4)
+        vectors = write_vectors(
+            tmp_path / f"v{number}.gpkg",
+            assessed=seen,
+            losses=[loss for loss in losses if shapely.covers(seen, loss)],
+            lines=[(shapely.LineString([(0.5, 3), (2.5 + 0.1 * year, 3)]), 1)],
+            crs=beam_crs,
+        )
+        elements = _ELEMENTS if number == 0 else None
+        enter_beam(name=day, date=day, vectors=vectors, sha256=f"{number}" * 64, elements=elements)
+    return book

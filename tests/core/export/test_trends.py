@@ -7,7 +7,6 @@ import re
 
 import numpy as np
 import pytest
-import shapely
 from PIL import Image
 
 from segmentation_core.errors import ParameterError
@@ -15,39 +14,11 @@ from segmentation_core.export.sheet.figures import scale_of
 from segmentation_core.export.trend_plot import element_page
 from segmentation_core.operations.export import export
 from segmentation_core.operations.hand_over import hand_over
-from segmentation_core.statistics.elements import Elements
 from segmentation_core.survey.series import series_of
 from segmentation_core.survey.store import reading
 from segmentation_core.survey.surveys import surveys_of
 
 DATES = ("2024-05-01", "2025-05-01", "2026-05-01", "2028-05-01")
-ELEMENTS = Elements(
-    ("快", "slow", "steady"),
-    np.array([shapely.box(0, 0, 3, 4), shapely.box(3, 0, 6, 4), shapely.box(6, 0, 10, 4)], dtype=object),
-)
-
-
-@pytest.fixture
-def dated_book(enter_beam, book, write_vectors, tmp_path, beam_crs):
-    """A loss that grows fast, one that grows slowly, and one that stays and was not looked at in 2026."""
-    for number, day in enumerate(DATES):
-        year = int(day[:4]) - 2024
-        losses = [
-            shapely.box(0.5, 1, 1 + 0.4 * year, 2),
-            shapely.box(3.5, 1, 4 + 0.1 * year, 2),
-            shapely.box(7, 1, 8, 2),
-        ]
-        seen = shapely.box(0, 0, 6 if year == 2 else 10, 4)
-        vectors = write_vectors(
-            tmp_path / f"v{number}.gpkg",
-            assessed=seen,
-            losses=[loss for loss in losses if shapely.covers(seen, loss)],
-            lines=[(shapely.LineString([(0.5, 3), (2.5 + 0.1 * year, 3)]), 1)],
-            crs=beam_crs,
-        )
-        elements = ELEMENTS if number == 0 else None
-        enter_beam(name=day, date=day, vectors=vectors, sha256=f"{number}" * 64, elements=elements)
-    return book
 
 
 def rows_of(folder, language="en"):

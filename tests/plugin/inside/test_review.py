@@ -1,79 +1,11 @@
 """Checking a survey: order, decisions with one key, undo, counts; every decision in the book's own log."""
 
-import os
-import shutil
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 import pytest
+from bench import doubt, rows
 from qgis.core import QgsProject
-from qgis.PyQt.QtCore import QObject
-
-
-class Told(list):
-    """What the panel would show in the message bar."""
-
-
-class Listener(QObject):
-    """The other pages: they count how often they were told to read again."""
-
-    def __init__(self):
-        super().__init__()
-        self.reads = 0
-
-    def refresh(self):
-        self.reads += 1
-
-
-class Bench:
-    """A panel's part that a page needs, on the real book and the real map canvas."""
-
-    def __init__(self, iface, book):
-        from craquelure.results.book import surveys
-
-        self.iface, self.book, self.told = iface, book, Told()
-        self.elements, self.surveys = Listener(), Listener()
-        self.listed_surveys = lambda: surveys(book)
-
-    def tell(self, text, *_):
-        self.told.append(text)
-
-
-@pytest.fixture
-def book(tmp_path):
-    source = Path(os.environ["CRAQUELURE_BOOK"])
-    shutil.copy(source.with_name("beam.tif"), tmp_path)
-    return shutil.copy(source, tmp_path / "book.gpkg")
-
-
-@pytest.fixture
-def page(plugin, qgis_iface, book):
-    from craquelure.dock.review import ReviewPage
-
-    bench = Bench(qgis_iface, str(book))
-    made = ReviewPage(bench)
-    made.refresh()
-    made.bench = bench
-    made.show()
-    yield made
-    made.hide()
-    made.stop()
-    QgsProject.instance().clear()
-
-
-def rows(book, query):
-    with closing(sqlite3.connect(book)) as connection:
-        return connection.execute(query).fetchall()
-
-
-def doubt(book):
-    """Give every feature a confidence of its own."""
-    from osgeo import gdal
-
-    dataset = gdal.OpenEx(str(book), gdal.OF_VECTOR | gdal.OF_UPDATE)
-    dataset.ExecuteSQL("UPDATE crack_line SET conf = 0.5 + 0.1 * fid")
-    dataset.ExecuteSQL("UPDATE loss_polygon SET conf = 0.95 - 0.1 * fid")
 
 
 def test_features_come_in_the_order_asked_for(plugin, book):
@@ -170,7 +102,7 @@ def test_the_map_shows_the_feature_and_what_is_around_it(page, qgis_iface):
 
 def test_keys_work_while_the_page_is_seen_and_only_then(page):
     keys = {s.shortcut().toString(): s for s in page._by_key}
-    assert sorted(keys) == ["A", "B", "E", "N", "R", "T", "U"]
+    assert sorted(keys) == ["A", "B", "C", "E", "J", "N", "R", "T", "U"]
     assert all(s.isEnabled() for s in keys.values())
     keys["A"].trigger()
     assert page.counter.value() == 1

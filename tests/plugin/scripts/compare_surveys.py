@@ -41,7 +41,7 @@ def steps(desk):
     yield desk.idle
     panel.refresh()
     elements = panel.elements
-    panel.tabs.setCurrentWidget(elements)
+    panel.pages.setCurrentWidget(elements)
     desk.notes["verdicts"] = [
         elements.model.data(elements.model.index(row, elements.model.columnCount() - 1))
         for row in range(elements.model.rowCount())
@@ -50,7 +50,7 @@ def steps(desk):
     desk.shoot("3-changes")
 
     page = panel.comparison
-    panel.tabs.setCurrentWidget(page)
+    panel.pages.setCurrentWidget(page)
     desk.notes["words"] = page.words.text()
     desk.click("craquelurePairShow")
     yield desk.idle
@@ -66,7 +66,7 @@ def steps(desk):
     desk.shoot("4-agreement")
     desk.click("craquelureFlicker")
     desk.notes["flickers"] = page._timer.isActive()
-    panel.tabs.setCurrentWidget(elements)
+    panel.pages.setCurrentWidget(elements)
     desk.notes["flickers_unseen"] = page._timer.isActive()
 
     # the Temporal Controller: in the period between the surveys changes are shown, after it they are not

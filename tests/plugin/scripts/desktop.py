@@ -59,6 +59,7 @@ class Desk:
         self.canvas = self.iface.mapCanvas()
         self.heart = Heartbeat()
         self.project = QgsProject.instance()
+        self.horizontal = Qt.Orientation.Horizontal
 
     @property
     def plugin(self):
@@ -169,7 +170,7 @@ def begin():
     window = qgis.utils.iface.mainWindow()
     window.showNormal()
     window.move(0, 0)
-    window.resize(1600, 1000)
+    window.resize(QApplication.primaryScreen().size())
     for name in ("Browser", "Browser2", "StatisticalSummaryDockWidget", "theLayerOrderDockWidget"):
         dock = window.findChild(QWidget, name)
         if dock is not None:

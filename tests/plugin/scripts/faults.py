@@ -206,7 +206,7 @@ def steps(desk):
         }
         for n in range(5000)
     ]
-    panel.tabs.setCurrentWidget(panel.elements)
+    panel.pages.setCurrentWidget(panel.elements)
     panel.elements.model.show(rows)
     times = []
     for column in (0, 1, 4, 4):
@@ -215,7 +215,7 @@ def steps(desk):
         times.append(time.perf_counter() - began)
     notes["sort_s"] = times
     desk.shoot("table")
-    panel.tabs.setCurrentWidget(panel.surveys)
+    panel.pages.setCurrentWidget(panel.surveys)
 
     # the options page
     from craquelure.options import OptionsPage

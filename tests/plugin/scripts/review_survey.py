@@ -4,7 +4,7 @@ import sqlite3
 import time
 from contextlib import closing
 
-from qgis.core import QgsPointXY
+from qgis.core import QgsGeometry, QgsPointXY
 from qgis.PyQt.QtCore import QDate, Qt
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication
@@ -21,7 +21,7 @@ def steps(desk):
     panel.surveys.load_selected()
     yield desk.idle
     page = panel.review
-    panel.tabs.setCurrentWidget(page)
+    panel.pages.setCurrentWidget(page)
     desk.notes["total"] = page.counter.maximum()
     QApplication.setActiveWindow(desk.window)  # no window manager does it here
     waits = []
@@ -64,6 +64,28 @@ def steps(desk):
     desk.notes["traced"] = decided(facts["book"])
     desk.shoot("3-traced")
 
+    # that crack is cut by a click, taken back, cut again; both parts are joined by two clicks
+    before = lines(facts["book"])
+    middle = desk.canvas.getCoordinateTransform().transform(clicks[1])
+    QTest.keyClick(desk.window, Qt.Key.Key_C)
+    desk.notes["cut_tool"] = type(desk.canvas.mapTool()).__name__
+    click_at(desk, middle)
+    yield desk.idle
+    desk.notes["cut"] = lines(facts["book"]) - before
+    desk.shoot("4-cut")
+    QTest.keyClick(desk.window, Qt.Key.Key_U)
+    yield desk.idle
+    desk.notes["uncut"] = lines(facts["book"]) - before
+    QTest.keyClick(desk.window, Qt.Key.Key_C)
+    click_at(desk, middle)
+    yield desk.idle
+    QTest.keyClick(desk.window, Qt.Key.Key_J)
+    for shift in (-6, 6):
+        click_at(desk, along(desk, page, middle, shift))
+    yield desk.idle
+    desk.notes["joined"] = lines(facts["book"]) - before
+    desk.notes["statuses"] = decided(facts["book"])
+
     # the same survey again: what a person decided stays
     panel.surveys.queue_run(
         {
@@ -80,10 +102,10 @@ def steps(desk):
     run = panel.surveys.queue.runs[-1]
     desk.notes["again"], desk.notes["again_message"] = run.state.value, run.message
     desk.notes["kept"] = decided(facts["book"])
-    panel.tabs.setCurrentWidget(panel.review)
+    panel.pages.setCurrentWidget(panel.review)
     yield desk.idle
     desk.notes["counter_after"] = panel.review.counter.text()
-    desk.shoot("4-kept")
+    desk.shoot("5-kept")
 
 
 def decided(book):
@@ -95,6 +117,32 @@ def decided(book):
             "WHERE status != 'auto' GROUP BY status"
         ).fetchall()
     return dict(rows)
+
+
+def lines(book):
+    """Return how many crack lines there are."""
+    with closing(sqlite3.connect(book)) as connection:
+        return connection.execute("SELECT count(*) FROM crack_line").fetchone()[0]
+
+
+def click_at(desk, at):
+    point = at.toQPointF().toPoint()
+    QTest.mouseClick(desk.canvas.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, point)
+
+
+def along(desk, page, middle, shift):
+    """Return the place on a crack that is so many pixels of the screen beside a place on it."""
+    layer, settings = page._crack_layer(), desk.canvas.mapSettings()
+    place = settings.mapToLayerCoordinates(
+        layer, desk.canvas.getCoordinateTransform().toMapCoordinates(middle.toQPointF().toPoint())
+    )
+    there = QgsGeometry.fromPointXY(place)
+    near = sorted(layer.getFeatures(), key=lambda f: f.geometry().distance(there))[:2]
+    reach = abs(shift) * settings.mapUnitsPerPixel()
+    line = near[shift > 0].geometry()
+    at = line.lineLocatePoint(there)
+    point = line.interpolate(at + reach if at < line.length() / 2 else at - reach).asPoint()
+    return desk.canvas.getCoordinateTransform().transform(settings.layerToMapCoordinates(layer, point))
 
 
 def box_of(desk, points):

@@ -82,7 +82,7 @@ def steps(desk):
     desk.shoot("3-surveyed")
 
     # the table
-    panel.tabs.setCurrentWidget(panel.elements)
+    panel.pages.setCurrentWidget(panel.elements)
     table = panel.elements.table
     yield lambda: table.isVisible() and table.model().rowCount() > 0
     desk.notes["rows"] = table.model().rowCount()
@@ -108,7 +108,7 @@ def steps(desk):
     element_layer.removeSelection()
 
     # thresholds
-    panel.tabs.setCurrentWidget(panel.thresholds)
+    panel.pages.setCurrentWidget(panel.thresholds)
     thresholds = panel.thresholds
     slider = desk.find("craquelureThreshold_craquelure")
     yield lambda: slider.isVisible() and slider.isEnabled()
@@ -154,7 +154,7 @@ def steps(desk):
     desk.notes["kept"] = page.queue.runs[-1].state.value
     desk.notes["kept_message"] = page.queue.runs[-1].message
     desk.notes["cracks_after"] = crack.featureCount()
-    panel.tabs.setCurrentWidget(panel.surveys)
+    panel.pages.setCurrentWidget(panel.surveys)
     desk.click("craquelureThresholdClose")
     yield desk.idle
     desk.shoot("7-kept")
