@@ -60,6 +60,12 @@ class Lines:
         vertices = slice(starts[0], starts[-1])
         return Lines(self.cols[vertices], self.rows[vertices], starts - starts[0], self.closed[lines])
 
+    def chosen(self, lines: NDArray[np.bool_]) -> Lines:
+        """Return some of the lines."""
+        vertices = np.repeat(lines, self.counts)
+        starts = np.concatenate([[0], np.cumsum(self.counts[lines])])
+        return Lines(self.cols[vertices], self.rows[vertices], starts, self.closed[lines])
+
     def blocks(self, vertices: int) -> Iterator[tuple[slice, slice]]:
         """Yield consecutive lines, and their vertices, of about so many vertices."""
         first = 0
@@ -114,6 +120,10 @@ def smoothed(lines: Lines, sigma_px: float) -> Lines:
         (1 - share) * bent + share * straight
         for bent, straight in ((fine.cols, coarse.cols), (fine.rows, coarse.rows))
     )
+    # Lines that meet share the very same point, to the last bit.
+    ends = np.concatenate([lines.starts[:-1], lines.starts[1:] - 1])
+    ends = ends[np.tile(~lines.closed, 2)]
+    cols[ends], rows[ends] = lines.cols[ends], lines.rows[ends]
     return Lines(cols, rows, lines.starts, lines.closed)
 
 

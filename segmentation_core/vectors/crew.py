@@ -24,9 +24,7 @@ from segmentation_core.errors import VectorError
 from segmentation_core.raster.grid import Window
 from segmentation_core.vectors.array_source import ArraySource
 from segmentation_core.vectors.class_source import ClassReader, ClassSource
-from segmentation_core.vectors.features import Features, Place
 from segmentation_core.vectors.settings import VectorSettings
-from segmentation_core.vectors.stitching import Tables
 from segmentation_core.vectors.tile import TileTrace, trace_tile
 
 __all__ = ["Crew", "stand_by", "worker_count"]
@@ -123,14 +121,12 @@ class Crew:
         while under_way:
             yield _result(under_way.popleft())
 
-    def features(
-        self, make: Callable[[Tables, Place], Features], tables: Tables, place: Place
-    ) -> Callable[[], Features]:
-        """Begin to make features; the result is fetched by calling what is returned."""
+    def ask(self, call: Callable[..., _T], *arguments: object) -> Callable[[], _T]:
+        """Begin with a call; its result is fetched by calling what is returned."""
         if self._pool is None:
-            made = make(tables, place)
+            made = call(*arguments)
             return lambda: made
-        future = self._submit(make, tables, place)
+        future = self._submit(call, *arguments)
         return lambda: _result(future)
 
     def _submit(self, call: Callable[..., _T], *arguments: object) -> Future[_T]:
