@@ -120,10 +120,6 @@ def smoothed(lines: Lines, sigma_px: float) -> Lines:
         (1 - share) * bent + share * straight
         for bent, straight in ((fine.cols, coarse.cols), (fine.rows, coarse.rows))
     )
-    # Lines that meet share the very same point, to the last bit.
-    ends = np.concatenate([lines.starts[:-1], lines.starts[1:] - 1])
-    ends = ends[np.tile(~lines.closed, 2)]
-    cols[ends], rows[ends] = lines.cols[ends], lines.rows[ends]
     return Lines(cols, rows, lines.starts, lines.closed)
 
 

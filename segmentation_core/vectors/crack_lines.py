@@ -329,7 +329,12 @@ def _nodes(
     kinds = np.select([number >= count, degree >= 4, degree == 3, cut], ["O", "X", "Y", "E"], "I").astype(
         object
     )
-    x, y = _placed(lines.cols[vertex], lines.rows[vertex], grid)
+    cols, rows = lines.cols[vertex], lines.rows[vertex]
+    # Smoothing rounds: at a junction, the last bit of a line's end is not that of another's.
+    shared = number[degree >= 3]
+    cols[degree >= 3] = network.nodes.cols[shared].clip(0, grid.width)
+    rows[degree >= 3] = network.nodes.rows[shared].clip(0, grid.height)
+    x, y = _placed(cols, rows, grid)
     ids, components = node_ids[line, side], component[line]
     order = np.lexsort((ids, components))
     return CrackNodes(

@@ -31,8 +31,6 @@ __all__ = ["Crew", "stand_by", "worker_count"]
 
 _SMALL_RASTER_PX = 8_000_000
 _AHEAD_PER_WORKER = 3
-_REMEMBERED = 256
-"""No more tasks than this are ever under way."""
 
 _T = TypeVar("_T")
 _numbers = itertools.count(1)
@@ -88,7 +86,7 @@ class Crew:
         self._pool: ProcessPoolExecutor | None = None
         self._reader: ClassReader | ArraySource | None = None
         self._ahead = workers * _AHEAD_PER_WORKER
-        self._asked: deque[Future[Any]] = deque(maxlen=_REMEMBERED)
+        self._asked: list[Future[Any]] = []
         if workers > 1 and isinstance(source, ClassSource):
             self._pool = _new_pool(workers) if _standing is None else _standing[0]
         else:
@@ -136,6 +134,8 @@ class Crew:
             future = self._pool.submit(call, *arguments)
         except BrokenProcessPool as exc:
             raise _dead() from exc
+        # A future holds its result: those that have one are not kept.
+        self._asked = [asked for asked in self._asked if not asked.done()]
         self._asked.append(future)
         return future
 

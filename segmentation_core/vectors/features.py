@@ -246,6 +246,8 @@ def _node_layer(lines: CrackLines) -> dict[str, NDArray[Any]]:
 
 
 def _kept(table: NDArray[Any], dropped: NDArray[np.int64]) -> NDArray[Any]:
+    if not dropped.size:
+        return table
     return table[~np.isin(table["unit"], dropped)]
 
 

@@ -69,7 +69,7 @@ LAYERS: dict[str, tuple[str, dict[str, np.dtype[Any]]]] = {
 _SINCE_ISLANDS = {"island"}
 """Layers that files of earlier versions lack."""
 
-_ROWS_PER_WRITE = 20_000
+_ROWS_PER_WRITE = 8_000
 _UNDEFINED_CARTESIAN = "-1"
 _LEAST_ROOM_BYTES = 1 << 20
 

@@ -68,7 +68,7 @@ def trace_tile(reader: ClassReader | ArraySource, core: Window, settings: Vector
     weights = {code: values[1:-1, 1:-1] for code, values in seen.probabilities.items()}
     crack = seen.classes == line.value
     skeleton = _skeleton(reader, core, settings) if crack[1:-1, 1:-1].any() else None
-    crack_regions, units = trace_regions(
+    crack_regions, numbers = trace_regions(
         _cut_on_lattice(crack, core),
         origin,
         grid.width,
@@ -86,8 +86,8 @@ def trace_tile(reader: ClassReader | ArraySource, core: Window, settings: Vector
     valid_regions, _ = trace_regions(seen.classes != nodata, origin, grid.width, diagonal_units=False)
     no_pixels = np.zeros(0, PIXEL)
     pixels = no_pixels
-    if skeleton is not None and units is not None:
-        pixels = _pixels(skeleton, units, core, grid.width)
+    if skeleton is not None and numbers is not None:
+        pixels = _pixels(skeleton, crack_regions, numbers, core, grid.width)
     free = (seen.classes != line.value) & (seen.classes != nodata)
     free_regions, _ = trace_regions(
         free, origin, grid.width, diagonal_units=False, wide=_beside(seen.classes == nodata)
@@ -141,9 +141,12 @@ def _cut_on_lattice(framed: NDArray[np.bool_], core: Window) -> NDArray[np.bool_
     return framed
 
 
-def _pixels(skeleton: Skeleton, units: NDArray[np.int32], core: Window, raster_width: int) -> NDArray[Any]:
+def _pixels(
+    skeleton: Skeleton, regions: Regions, numbers: NDArray[np.int32], core: Window, raster_width: int
+) -> NDArray[Any]:
     pixels = np.zeros(skeleton.rows.size, PIXEL)
-    pixels["unit"] = units[skeleton.rows - core.row_off, skeleton.cols - core.col_off]
+    piece = numbers[skeleton.rows - core.row_off, skeleton.cols - core.col_off]
+    pixels["unit"] = regions.pieces["unit"][piece - 1]
     pixels["flat"] = skeleton.rows * raster_width + skeleton.cols
     pixels["squared_half_width"] = skeleton.squared_half_widths
     pixels["area_px"] = skeleton.areas_px
