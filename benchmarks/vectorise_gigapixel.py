@@ -1,10 +1,10 @@
 """How processor time and memory of `vectorise` grow with the raster, up to a gigapixel.
 
-Generates class rasters band by band, seeded: the left half is densely cracked (a tenth of crack pixels), of
-the right half one tile in ten. Boards of 8,192 px lie side by side, and no crack goes on from one to the next
-(``--board-px 0``: one network without end). A process of its own vectorises each; processor time
-is that of all its processes, memory the largest sum of their proportional set sizes (PSS), looked at
-five times a second. Linux only.
+Generates class rasters band by band, seeded: the left half is densely cracked (a tenth of crack pixels),
+the right half in patches that fill a tenth of it, one in each tile; so the mix is the same at any size.
+Boards of 8,192 px lie side by side, and no crack goes on from one to the next (``--board-px 0``: one
+network without end). A process of its own vectorises each; processor time is that of all its processes,
+memory the largest sum of their proportional set sizes (PSS), looked at five times a second. Linux only.
 
     python benchmarks/vectorise_gigapixel.py --mpx 10 100 1000
 """
@@ -28,7 +28,8 @@ from vectorise_peers import dense_tiles
 from vectorise_speed import GSD_M, TILE_PX
 
 JOINT_PX = 6
-SPARSE_SHARE = 0.1
+PATCH_PX = round(TILE_PX * 0.1**0.5)
+"""Side of a cracked patch in a tile of the sparse half."""
 TINY_MPX = 0.01
 """What is left of the time of such a raster is start-up."""
 
@@ -43,7 +44,7 @@ if __name__ == "__main__":
 
 def write_raster(path: Path, megapixels: float, board_px: int) -> float:
     """Write the raster, one row of tiles at a time; return the share of crack pixels."""
-    width = max(round((megapixels * 1e6) ** 0.5 / TILE_PX), 1) * TILE_PX
+    width = max(round((megapixels * 1e6) ** 0.5 / (2 * TILE_PX)), 1) * 2 * TILE_PX
     height = max(round(megapixels * 1e6 / width), 1)
     random = np.random.default_rng(1)
     dense = dense_tiles(1)
@@ -56,8 +57,9 @@ def write_raster(path: Path, megapixels: float, board_px: int) -> float:
         for top in range(0, height, TILE_PX):
             band = np.zeros((min(TILE_PX, height - top), width), np.uint8)
             for left in range(0, width, TILE_PX):
-                if 2 * left < width or random.random() < SPARSE_SHARE:
-                    band[:, left : left + TILE_PX] = dense[random.integers(4)][: band.shape[0]]
+                side = TILE_PX if 2 * left < width else PATCH_PX
+                tile = dense[random.integers(4)][: min(side, band.shape[0]), :side]
+                band[: tile.shape[0], left : left + side] = tile
             if board_px:
                 band[(np.arange(top, top + band.shape[0]) % board_px) < JOINT_PX] = 0
                 band[:, (np.arange(width) % board_px) < JOINT_PX] = 0

@@ -27,6 +27,7 @@ from segmentation_core.statistics.network import axes_of
 from segmentation_core.statistics.outlines import named, polygon_parts
 from segmentation_core.statistics.quantities import METHOD_VERSION, QUANTITIES
 from segmentation_core.statistics.regions import assessed_regions, overlapping
+from segmentation_core.statistics.resolution import is_at_most, is_width
 from segmentation_core.statistics.tally import Row, Tally
 from segmentation_core.statistics.uncertainty import Terms, as_dicts, resolution_notes, uncertainties
 from segmentation_core.statistics.vectorfile import VectorFile, open_vectors
@@ -125,7 +126,7 @@ def measure(  # noqa: PLR0913 - the command's options
     terms = [uncertainties(row, budget) for row in rows]
     damage = None if rules is None else _judged(rules, damage_rules, rows, terms)
     uncertain = [as_dicts(found) for found in terms]
-    _write_table(Path(out_csv), rows, uncertain)
+    _write_table(Path(out_csv), rows, uncertain, None if is_drawn else source.gsd_mm)
     run |= {
         "elements": None if elements is None else str(elements),
         "id_field": id_field,
@@ -159,21 +160,30 @@ def _judged(
 
 
 def _write_table(
-    path: Path, rows: list[dict[str, Any]], uncertain: list[dict[str, dict[str, float | None]]]
+    path: Path,
+    rows: list[dict[str, Any]],
+    uncertain: list[dict[str, dict[str, float | None]]],
+    gsd_mm: float | None,
 ) -> None:
-    """Write one row per element: figures, the half widths of their 95 % intervals, the damage class."""
+    """Write one row per element: figures, the half widths of their 95 % intervals, bounds, the damage class.
+
+    A bound is "<=" where the pixel grid cannot say how much less it is; the figure itself stays a number.
+    """
     codes = [q.code for q in QUANTITIES]
+    widths = [code for code in codes if is_width(code)]
     judged = ["damage_class"] if rows and "damage_class" in rows[0] else []
     body = (
         [
             row["elem_id"],
             *(row[code] for code in codes),
             *(terms.get(code, {}).get("u95") for code in codes),
+            *("<=" if is_at_most(code, row[code], gsd_mm) else None for code in widths),
             *(row[column] for column in judged),
         ]
         for row, terms in zip(rows, uncertain, strict=True)
     )
-    write_csv(path, ["elem_id", *codes, *(f"{code}_u95" for code in codes), *judged], body)
+    marks = [*(f"{code}_u95" for code in codes), *(f"{code}_bound" for code in widths)]
+    write_csv(path, ["elem_id", *codes, *marks, *judged], body)
 
 
 def _of_lines(row: Row) -> Row:

@@ -76,6 +76,7 @@ def vectorise(  # noqa: PLR0913 - the command's options
     grid = checked.grid
     place = Place(grid, checked.has_probabilities, settings)
     figures: Counter[str] = Counter()
+    renamed: dict[int, int] = {}
     workers = worker_count(settings, grid.width * grid.height)
     with (
         VectorWriter(Path(out), grid.crs_wkt) as writer,
@@ -84,6 +85,8 @@ def vectorise(  # noqa: PLR0913 - the command's options
         for features in features_by_band(crew, place, progress):
             writer.add(features.layers)
             figures.update(features.figures)
+            renamed.update(features.renamed)
+        writer.rename_components(renamed)
         totals = summed(figures, grid)
         run = _run(checked, settings, figures)
         writer.finish({**run, "totals": totals})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["RESOLVED_PX", "is_at_most"]
+__all__ = ["RESOLVED_PX", "is_at_most", "is_width"]
 
 RESOLVED_PX = 2.0
 """A narrower crack may be any narrower: its width is an upper bound (MEASUREMENT, section 1.5)."""
@@ -24,4 +24,9 @@ def is_at_most(code: str, value: float | None, gsd_mm: float | None) -> bool:
     >>> is_at_most("width_mean_mm", 0.9, 0.5), is_at_most("width_mean_mm", 1.1, 0.5)
     (True, False)
     """
-    return bool(code.startswith("width_") and value and gsd_mm and value < RESOLVED_PX * gsd_mm)
+    return bool(is_width(code) and value and gsd_mm and value < RESOLVED_PX * gsd_mm)
+
+
+def is_width(code: str) -> bool:
+    """Say whether a quantity is a width of cracks."""
+    return code.startswith("width_")

@@ -92,13 +92,19 @@ def vectorise(
     source = array_source(mask_or_probability, affine, metres_per_unit=metres_per_unit, thresholds=thresholds)
     place = Place(source.grid, source.has_probabilities, settings)
     figures: Counter[str] = Counter()
+    renamed: dict[int, int] = {}
     parts: dict[str, list[Mapping[str, NDArray[Any]]]] = {layer: [] for layer in LAYERS}
     with Crew(source, settings, 1) as crew:
         for features in features_by_band(crew, place):
             figures.update(features.figures)
+            renamed.update(features.renamed)
             for layer, rows in features.layers.items():
                 parts[layer].append(rows)
     layers = {layer: _together(parts[layer], LAYERS[layer][1]) for layer in LAYERS}
+    for layer in ("crack_line", "crack_node"):
+        names = layers[layer]["comp_id"]
+        for was, now in renamed.items():
+            names[names == was] = now
     return VectorLayers(layers, summed(figures, source.grid), dropped(figures, source.grid))
 
 

@@ -14,13 +14,14 @@ from segmentation_core.vectors.crew import Crew
 from segmentation_core.vectors.features import (
     Features,
     Place,
-    crack_features,
+    crack_area_features,
     island_features,
     loss_features,
     valid_features,
 )
+from segmentation_core.vectors.networks import Networks
 from segmentation_core.vectors.settings import LATTICE_PX
-from segmentation_core.vectors.stitching import Stitcher, Tables, batches
+from segmentation_core.vectors.stitching import Band, Stitcher, Tables, batches
 from segmentation_core.vectors.tile import TileTrace
 
 __all__ = ["dropped", "features_by_band", "summed"]
@@ -30,7 +31,10 @@ _BATCHES_UNDER_WAY = 8
 
 
 def features_by_band(crew: Crew, place: Place, progress: Progress = silent) -> Iterator[Features]:
-    """Yield the features of finished components, band by band; bridges over gaps last, if there are to be."""
+    """Yield the features of finished components, and the final lines of open ones, band by band.
+
+    Then, if there are to be any, bridges over gaps; last, which components were ``renamed``.
+    """
     bridges = Bridges(place) if place.settings.bridge_gap_px else None
     for features in _finished(crew, place, progress):
         if bridges is not None:
@@ -50,6 +54,7 @@ def _finished(crew: Crew, place: Place, progress: Progress) -> Iterator[Features
     loss = Stitcher(grid.width, diagonal_units=True, on_lattice=False)
     valid = Stitcher(grid.width, diagonal_units=False, on_lattice=False)
     free = Stitcher(grid.width, diagonal_units=False, on_lattice=False)
+    networks = Networks(crew, place, _ROWS_PER_BATCH)
     under_way: deque[Callable[[], Features]] = deque()
     done = 0
     for number, band in enumerate(bands):
@@ -58,9 +63,12 @@ def _finished(crew: Crew, place: Place, progress: Progress) -> Iterator[Features
             tiles.append(next(traces))
             done += 1
             progress("vectorise", done, total, "tiles")
+            yield from tiles[-1].features
         is_last = number == len(bands) - 1
-        finished: list[tuple[Callable[[Tables, Place], Features], Tables]] = [
-            (crack_features, crack.add_band([(t.window, t.crack, t.pixels) for t in tiles], is_last=is_last)),
+        cracks = crack.add_band([(t.window, t.crack, t.pixels) for t in tiles], is_last=is_last)
+        yield from networks.add_band(cracks, None if is_last else band[0].row_end - 1)
+        finished: list[tuple[Callable[[Tables, Place], Features], Band]] = [
+            (crack_area_features, cracks),
             (
                 loss_features,
                 loss.add_band([(t.window, t.loss, t.pixels[:0]) for t in tiles], is_last=is_last),
@@ -74,13 +82,16 @@ def _finished(crew: Crew, place: Place, progress: Progress) -> Iterator[Features
                 free.add_band([(t.window, t.free, t.pixels[:0]) for t in tiles], is_last=is_last),
             ),
         ]
-        for make, tables in finished:
-            for batch in batches(tables, _ROWS_PER_BATCH):
-                under_way.append(crew.features(make, batch, place))
-                if len(under_way) > _BATCHES_UNDER_WAY:
-                    yield under_way.popleft()()
+        del tiles
+        for make, brought in finished:
+            for tables in brought.finished:
+                for batch in batches(tables, _ROWS_PER_BATCH):
+                    under_way.append(crew.ask(make, batch, place))
+                    if len(under_way) > _BATCHES_UNDER_WAY:
+                        yield under_way.popleft()()
     while under_way:
         yield under_way.popleft()()
+    yield from networks.rest()
 
 
 def _bands(grid: Grid, tile_size_px: int) -> list[list[Window]]:

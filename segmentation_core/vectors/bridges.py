@@ -9,7 +9,7 @@ bridge is no crack: it is marked, and no length, width or node counts it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -55,9 +55,11 @@ class Bridges:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._tips: list[_Tips] = []
+        self._renamed: dict[int, int] = {}
 
     def add(self, features: Features) -> None:
-        """Take the tips of finished cracks."""
+        """Take the tips of finished cracks, and the final names of their components."""
+        self._renamed.update(features.renamed)
         if "crack_line" not in features.layers:
             return
         lines, nodes = features.layers["crack_line"], features.layers["crack_node"]
@@ -78,6 +80,8 @@ class Bridges:
     def features(self, reader: ClassReader | ArraySource) -> Features:
         """Return the bridges, as rows of the layer of crack lines."""
         tips = _together(self._tips)
+        named = [self._renamed.get(component, component) for component in tips.components.tolist()]
+        tips = replace(tips, components=np.array(named, np.int64))
         chosen: list[tuple[int, int]] = []
         confidence: list[float] = []
         taken: set[int] = set()

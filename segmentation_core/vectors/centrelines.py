@@ -60,6 +60,12 @@ class Lines:
         vertices = slice(starts[0], starts[-1])
         return Lines(self.cols[vertices], self.rows[vertices], starts - starts[0], self.closed[lines])
 
+    def chosen(self, lines: NDArray[np.bool_]) -> Lines:
+        """Return some of the lines."""
+        vertices = np.repeat(lines, self.counts)
+        starts = np.concatenate([[0], np.cumsum(self.counts[lines])])
+        return Lines(self.cols[vertices], self.rows[vertices], starts, self.closed[lines])
+
     def blocks(self, vertices: int) -> Iterator[tuple[slice, slice]]:
         """Yield consecutive lines, and their vertices, of about so many vertices."""
         first = 0

@@ -13,6 +13,7 @@ from segmentation_core.raster.grid import Grid
 from segmentation_core.raster.probability import PROBABILITY_SCALE
 from segmentation_core.vectors.centrelines import Lines, densified, joined, segment_sums, smoothed
 from segmentation_core.vectors.centring import Middles, centred
+from segmentation_core.vectors.frontier import Settled, settled
 from segmentation_core.vectors.graph import Network, Nodes, crack_network
 from segmentation_core.vectors.junctions import approach_px, relocated, straightened
 from segmentation_core.vectors.settings import VectorSettings
@@ -80,37 +81,64 @@ class CrackLines:
     nodes: CrackNodes
 
 
-def crack_lines(pixels: NDArray[Any], grid: Grid, settings: VectorSettings) -> CrackLines:
-    """Measure the cracks of whole components.
+def crack_lines(
+    pixels: NDArray[Any], grid: Grid, settings: VectorSettings, edge_row: int | None = None
+) -> tuple[CrackLines, NDArray[Any]]:
+    """Measure the cracks of components.
 
     Parameters
     ----------
     pixels : ndarray of PIXEL
-        All skeleton pixels of the components, in any order; ``unit`` is the component.
+        All skeleton pixels of the components, in any order, or what earlier calls left of them and all that
+        have been read since; ``unit`` is the component.
     grid : Grid
     settings : VectorSettings
+    edge_row : int or None
+        The last row that has been read, if there are more; None: the components are complete.
+
+    Returns
+    -------
+    lines : CrackLines
+        Those that are final.
+    carried : ndarray of PIXEL
+        The pixels that the others need, for the next call.
     """
     if not pixels.size:
-        return _no_lines()
+        return _no_lines(), pixels
     pixels = pixels[np.argsort(pixels["flat"])]
-    network = crack_network(pixels, grid.width, settings)
-    if not network.paths:
-        return _no_lines()
+    at_edge = np.zeros(pixels.size, bool)
+    if edge_row is not None:
+        at_edge[np.searchsorted(pixels["flat"], edge_row * grid.width) :] = True
+    network = crack_network(pixels, grid.width, settings, at_edge | pixels["cut_off"])
+    final = settled(network, pixels, at_edge)
+    if not final.branches.any():
+        return _no_lines(), final.carried
     place, raw = _through_pixels(network, pixels, grid.width)
     # One entry more than nodes: the -1 of rings, which have no ends, finds it.
-    is_tip = np.append(network.degrees == 1, False)[network.ends]
-    cut = is_tip & np.append(network.nodes.cut, False)[network.ends]
-    junction = np.append(network.degrees >= 3, False)[network.ends]
-    network = replace(network, nodes=relocated(network.nodes, raw, network.ends, junction))
+    junctions = np.append(network.degrees >= 3, False)[network.ends]
+    network = replace(network, nodes=relocated(network.nodes, raw, network.ends, junctions))
+    place, raw = place[np.repeat(final.branches, raw.counts)], raw.chosen(final.branches)
+    return _measured(network, _Seen(place, pixels, network.nodes), raw, final, grid, settings), final.carried
+
+
+def _measured(
+    whole: Network, seen: _Seen, raw: Lines, final: Settled, grid: Grid, settings: VectorSettings
+) -> CrackLines:
+    """Return the final lines of a network whose nodes lie where they belong, from those through pixels."""
+    pixels = seen.pixels
+    is_tip = np.append(whole.degrees == 1, False)
+    is_junction = np.append(whole.degrees >= 3, False)
+    areas, sums = (of_lines[final.branches] for of_lines in _with_nodes(whole))
+    network = _chosen(whole, final.branches)
+    natural = is_tip[network.ends]
+    cut = natural & np.append(network.nodes.cut, False)[network.ends]
     patch = np.append(_patches(network, pixels), 0)[network.ends]
-    ends = _Ends(network.ends, is_tip & ~cut, cut, junction, patch)
+    ends = _Ends(network.ends, natural & ~cut, cut, is_junction[network.ends], patch)
     firsts = _first_pixels(network, pixels)
     component = pixels["unit"][np.searchsorted(pixels["flat"], firsts)]
     order = np.argsort(component, kind="stable")
     finished = [
-        _finished(
-            raw.part(lines), _Seen(place[vertices], pixels, network.nodes), ends.part(lines), grid, settings
-        )
+        _finished(raw.part(lines), seen.part(vertices), ends.part(lines), grid, settings)
         for lines, vertices in raw.blocks(_BLOCK_VERTICES)
     ]
     lines = joined([part for part, _ in finished])
@@ -124,7 +152,6 @@ def crack_lines(pixels: NDArray[Any], grid: Grid, settings: VectorSettings) -> C
     lines = replace(lines, cols=lines.cols.clip(0, grid.width), rows=lines.rows.clip(0, grid.height))
     node_ids = np.append(network.nodes.firsts, 0)[network.ends]
     node_ids[raw.closed] = firsts[raw.closed, None]
-    areas, sums = _with_nodes(network)
     return CrackLines(
         _linestrings(lines, grid)[order],
         _lengths_m(lines, grid)[order],
@@ -133,7 +160,19 @@ def crack_lines(pixels: NDArray[Any], grid: Grid, settings: VectorSettings) -> C
         profiles,
         component[order],
         node_ids[order],
-        _nodes(network, lines, node_ids, component, grid),
+        _nodes(network, whole.degrees, final.nodes, lines, node_ids, component, grid),
+    )
+
+
+def _chosen(network: Network, branches: NDArray[np.bool_]) -> Network:
+    chosen = np.flatnonzero(branches).tolist()
+    return replace(
+        network,
+        paths=[network.paths[branch] for branch in chosen],
+        **{
+            name: getattr(network, name)[branches]
+            for name in ("ends", "lengths", "areas_px", "sums", "unsure")
+        },
     )
 
 
@@ -158,6 +197,9 @@ class _Seen:
     place: NDArray[np.int64]
     pixels: NDArray[Any]
     nodes: Nodes
+
+    def part(self, vertices: slice) -> _Seen:
+        return replace(self, place=self.place[vertices])
 
     @property
     def at_node(self) -> NDArray[np.bool_]:
@@ -246,13 +288,12 @@ def _patches(network: Network, pixels: NDArray[Any]) -> NDArray[np.int64]:
 def _first_pixels(network: Network, pixels: NDArray[Any]) -> NDArray[np.int64]:
     """Return, for each branch, the flat index of one of its pixels: for a ring, of its first."""
     flat = pixels["flat"]
-    firsts = np.empty(len(network.paths), np.int64)
-    for branch, (path, start) in enumerate(zip(network.paths, network.ends[:, 0].tolist(), strict=True)):
-        if start >= 0:
-            firsts[branch] = network.nodes.firsts[start]
-        else:
-            own, passed = path[path >= 0], path[path < 0]
-            firsts[branch] = min([*flat[own].tolist(), *network.nodes.firsts[~passed].tolist()])
+    starts = network.ends[:, 0]
+    firsts = np.append(network.nodes.firsts, 0)[starts]
+    for ring in np.flatnonzero(starts < 0).tolist():
+        path = network.paths[ring]
+        own, passed = path[path >= 0], path[path < 0]
+        firsts[ring] = min([*flat[own].tolist(), *network.nodes.firsts[~passed].tolist()])
     return firsts
 
 
@@ -267,21 +308,33 @@ def _with_nodes(network: Network) -> tuple[NDArray[np.float64], NDArray[np.float
 
 
 def _nodes(
-    network: Network, lines: Lines, node_ids: NDArray[np.int64], component: NDArray[np.int64], grid: Grid
+    network: Network,
+    degrees: NDArray[np.int64],
+    wanted: NDArray[np.bool_],
+    lines: Lines,
+    node_ids: NDArray[np.int64],
+    component: NDArray[np.int64],
+    grid: Grid,
 ) -> CrackNodes:
-    """Return the nodes that lines end at; they lie where the lines end."""
-    numbers = np.where(
-        lines.closed[:, None], network.nodes.rows.size + np.arange(lines.closed.size)[:, None], network.ends
-    )
+    """Return the wanted nodes at ends of lines, and those of rings; they lie where the lines end."""
+    count = network.nodes.rows.size
+    numbers = np.where(lines.closed[:, None], count + np.arange(lines.closed.size)[:, None], network.ends)
     number, first = np.unique(numbers, return_index=True)
+    chosen = np.append(wanted, np.ones(lines.closed.size, bool))[number]
+    number, first = number[chosen], first[chosen]
     line, side = np.divmod(first, 2)
     vertex = np.where(side == 0, lines.starts[line], lines.starts[line + 1] - 1)
-    degrees = np.bincount(numbers.ravel(), minlength=number[-1] + 1)[number]
+    degree = np.append(degrees, np.full(lines.closed.size, 2))[number]
     cut = np.append(network.nodes.cut, np.zeros(lines.closed.size, bool))[number]
-    kinds = np.select(
-        [lines.closed[line], degrees >= 4, degrees == 3, cut], ["O", "X", "Y", "E"], "I"
-    ).astype(object)
-    x, y = _placed(lines.cols[vertex], lines.rows[vertex], grid)
+    kinds = np.select([number >= count, degree >= 4, degree == 3, cut], ["O", "X", "Y", "E"], "I").astype(
+        object
+    )
+    cols, rows = lines.cols[vertex], lines.rows[vertex]
+    # Smoothing rounds: at a junction, the last bit of a line's end is not that of another's.
+    shared = number[degree >= 3]
+    cols[degree >= 3] = network.nodes.cols[shared].clip(0, grid.width)
+    rows[degree >= 3] = network.nodes.rows[shared].clip(0, grid.height)
+    x, y = _placed(cols, rows, grid)
     ids, components = node_ids[line, side], component[line]
     order = np.lexsort((ids, components))
     return CrackNodes(
@@ -289,7 +342,7 @@ def _nodes(
         ids[order],
         components[order],
         kinds[order],
-        degrees[order],
+        degree[order],
     )
 
 

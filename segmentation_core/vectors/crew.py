@@ -24,17 +24,13 @@ from segmentation_core.errors import VectorError
 from segmentation_core.raster.grid import Window
 from segmentation_core.vectors.array_source import ArraySource
 from segmentation_core.vectors.class_source import ClassReader, ClassSource
-from segmentation_core.vectors.features import Features, Place
 from segmentation_core.vectors.settings import VectorSettings
-from segmentation_core.vectors.stitching import Tables
 from segmentation_core.vectors.tile import TileTrace, trace_tile
 
 __all__ = ["Crew", "stand_by", "worker_count"]
 
 _SMALL_RASTER_PX = 8_000_000
 _AHEAD_PER_WORKER = 3
-_REMEMBERED = 256
-"""No more tasks than this are ever under way."""
 
 _T = TypeVar("_T")
 _numbers = itertools.count(1)
@@ -90,7 +86,7 @@ class Crew:
         self._pool: ProcessPoolExecutor | None = None
         self._reader: ClassReader | ArraySource | None = None
         self._ahead = workers * _AHEAD_PER_WORKER
-        self._asked: deque[Future[Any]] = deque(maxlen=_REMEMBERED)
+        self._asked: list[Future[Any]] = []
         if workers > 1 and isinstance(source, ClassSource):
             self._pool = _new_pool(workers) if _standing is None else _standing[0]
         else:
@@ -123,14 +119,12 @@ class Crew:
         while under_way:
             yield _result(under_way.popleft())
 
-    def features(
-        self, make: Callable[[Tables, Place], Features], tables: Tables, place: Place
-    ) -> Callable[[], Features]:
-        """Begin to make features; the result is fetched by calling what is returned."""
+    def ask(self, call: Callable[..., _T], *arguments: object) -> Callable[[], _T]:
+        """Begin with a call; its result is fetched by calling what is returned."""
         if self._pool is None:
-            made = make(tables, place)
+            made = call(*arguments)
             return lambda: made
-        future = self._submit(make, tables, place)
+        future = self._submit(call, *arguments)
         return lambda: _result(future)
 
     def _submit(self, call: Callable[..., _T], *arguments: object) -> Future[_T]:
@@ -140,6 +134,8 @@ class Crew:
             future = self._pool.submit(call, *arguments)
         except BrokenProcessPool as exc:
             raise _dead() from exc
+        # A future holds its result: those that have one are not kept.
+        self._asked = [asked for asked in self._asked if not asked.done()]
         self._asked.append(future)
         return future
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,12 @@ from segmentation_core.vocabulary import load_vocabulary
 __all__ = [
     "Features",
     "Place",
+    "component_figures",
+    "crack_area_features",
     "crack_features",
     "feature_uids",
     "island_features",
+    "line_features",
     "loss_features",
     "valid_features",
 ]
@@ -53,10 +57,14 @@ class Features:
         Layer to column to values; ``geometry`` holds WKB. NaN in a column of floats is NULL.
     figures : dict of str to float
         Areas in pixels, lengths in m, and counts.
+    renamed : dict of int to int
+        Components that have turned out to be parts of others: the ``comp_id`` that rows of earlier features
+        bear, and the one that they must.
     """
 
     layers: dict[str, dict[str, NDArray[Any]]]
     figures: dict[str, float]
+    renamed: dict[int, int] = field(default_factory=dict)
 
 
 def loss_features(tables: Tables, place: Place) -> Features:
@@ -125,23 +133,55 @@ def island_features(tables: Tables, place: Place) -> Features:
 
 
 def crack_features(tables: Tables, place: Place) -> Features:
-    """Return areas, lines and nodes of the line class."""
-    lines = crack_lines(tables.pixels, place.grid, place.settings)
-    area = _crack_areas(tables, place)
-    wide = np.unique(tables.pieces["unit"][tables.pieces["wide_px"] > 0])
-    units, unit = np.unique(tables.pieces["unit"], return_inverse=True)
-    sizes = np.bincount(unit, tables.pieces["area_px"], minlength=units.size)
-    lineless = ~np.isin(units, lines.components) & ~np.isin(units, wide)
+    """Return areas, lines and nodes of complete components of the line class."""
+    lines, _ = line_features(tables.pixels, None, place)
+    areas = crack_area_features(tables, place)
+    components = lines.layers["crack_line"]["comp_id"]
     return Features(
-        {"crack_area": area, "crack_line": _line_layer(lines, place), "crack_node": _node_layer(lines)},
+        {**areas.layers, **lines.layers},
+        {**areas.figures, **lines.figures, **component_figures([tables.pieces], components)},
+    )
+
+
+def component_figures(pieces: Sequence[NDArray[Any]], lined: NDArray[np.int64]) -> dict[str, float]:
+    """Return counts of complete components of the line class.
+
+    Parameters
+    ----------
+    pieces : sequence of ndarray of PIECE
+        All of theirs.
+    lined : ndarray of int64
+        The components that have lines, each at least once.
+    """
+    units, unit = np.unique(np.concatenate([part["unit"] for part in pieces]), return_inverse=True)
+    sizes, wide = (
+        np.bincount(unit, np.concatenate([part[name] for part in pieces]), minlength=units.size)
+        for name in ("area_px", "wide_px")
+    )
+    has_line = np.isin(units, lined)
+    lineless = ~has_line & (wide == 0)
+    return {
+        "crack_count": int(has_line.sum()),
+        "too_wide_count": int((wide > 0).sum()),
+        "lineless_count": int(lineless.sum()),
+        "lineless_px": int(sizes[lineless].sum()),
+    }
+
+
+def line_features(pixels: NDArray[Any], edge_row: int | None, place: Place) -> tuple[Features, NDArray[Any]]:
+    """Return the lines and nodes that are final, and the pixels that the others need; see `crack_lines`."""
+    lines, carried = crack_lines(pixels, place.grid, place.settings, edge_row)
+    layers = {"crack_line": _line_layer(lines, place), "crack_node": _node_layer(lines)}
+    return Features(layers, {"crack_m": float(lines.lengths_m.sum())}), carried
+
+
+def crack_area_features(tables: Tables, place: Place) -> Features:
+    """Return the areas of complete components of the line class, or of those in some rows of the lattice."""
+    return Features(
+        {"crack_area": _crack_areas(tables, place)},
         {
-            "crack_count": int(np.unique(lines.components).size),
             "crack_px": int(tables.pieces["area_px"].sum()),
-            "crack_m": float(lines.lengths_m.sum()),
-            "too_wide_count": wide.size,
             "too_wide_px": int(tables.pieces["wide_px"].sum()),
-            "lineless_count": int(lineless.sum()),
-            "lineless_px": int(sizes[lineless].sum()),
         },
     )
 
@@ -206,6 +246,8 @@ def _node_layer(lines: CrackLines) -> dict[str, NDArray[Any]]:
 
 
 def _kept(table: NDArray[Any], dropped: NDArray[np.int64]) -> NDArray[Any]:
+    if not dropped.size:
+        return table
     return table[~np.isin(table["unit"], dropped)]
 
 

@@ -69,7 +69,7 @@ LAYERS: dict[str, tuple[str, dict[str, np.dtype[Any]]]] = {
 _SINCE_ISLANDS = {"island"}
 """Layers that files of earlier versions lack."""
 
-_ROWS_PER_WRITE = 20_000
+_ROWS_PER_WRITE = 8_000
 _UNDEFINED_CARTESIAN = "-1"
 _LEAST_ROOM_BYTES = 1 << 20
 
@@ -120,6 +120,28 @@ class VectorWriter:
             self._waiting[layer].append(rows)
             if sum(part["geometry"].size for part in self._waiting[layer]) >= _ROWS_PER_WRITE:
                 self._flush(layer)
+
+    def rename_components(self, renamed: Mapping[int, int]) -> None:
+        """Change the ``comp_id`` of lines and nodes that have been added: what it was to what it is."""
+        if not renamed:
+            return
+        for layer in ("crack_line", "crack_node"):
+            self._flush(layer)
+        try:
+            with closing(sqlite3.connect(sqlite_uri(self._staged.resolve(), "rw"), uri=True)) as connection:
+                # Triggers of the spatial index name these where the key of a row changes: here it never does.
+                for function in ("ST_IsEmpty", "ST_MinX", "ST_MaxX", "ST_MinY", "ST_MaxY"):
+                    connection.create_function(function, 1, _not_called)
+                connection.execute("CREATE TEMP TABLE renamed (was INTEGER PRIMARY KEY, now INTEGER)")
+                connection.executemany("INSERT INTO renamed VALUES (?, ?)", renamed.items())
+                for layer in ("crack_line", "crack_node"):
+                    connection.execute(
+                        f"UPDATE {layer} SET comp_id = (SELECT now FROM renamed WHERE was = comp_id)"
+                        " WHERE comp_id IN (SELECT was FROM renamed)"
+                    )
+                connection.commit()
+        except sqlite3.Error as exc:
+            raise self._failure(exc) from exc
 
     def finish(self, run: Mapping[str, Any]) -> None:
         """Write what waits and the ``run`` table, and put the file in place."""
@@ -189,6 +211,10 @@ class VectorWriter:
         return VectorError(
             f"cannot be written ({exc})", path=self._path, remedy="Check the folder's permissions"
         )
+
+
+def _not_called(_: bytes) -> None:
+    raise sqlite3.NotSupportedError("the place of a feature was to change")
 
 
 def is_vector_file(path: Path) -> bool:

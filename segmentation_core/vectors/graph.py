@@ -4,11 +4,14 @@ Made from the pixel graph in four steps (MEASUREMENT, section 1.4): runs through
 junction become one; junctions so close that their cracks overlap become one node; ends that are no
 longer than the crack is wide at their junction are dropped; what then runs through becomes one branch.
 Everything is a function of the component alone: neither tiles nor other components matter.
+
+Of a component that is still being read, only a part of the pixels is there. What could come out otherwise
+once more of them are known is marked as unsure, and so is everything that depends on it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from typing import Any
 
@@ -41,6 +44,8 @@ class Nodes:
         Flat index in the raster of the first pixel.
     pixels, areas_px, sums : ndarray of int64
         Number of skeleton pixels, the crack pixels that belong to them and their probabilities.
+    unsure : ndarray of bool
+        Whether the node, or how many branches meet there, could change with what is not there yet.
     """
 
     rows: NDArray[np.float64]
@@ -51,6 +56,7 @@ class Nodes:
     pixels: NDArray[np.int64]
     areas_px: NDArray[np.int64]
     sums: NDArray[np.int64]
+    unsure: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,10 @@ class Network:
         Rough length, px: pixel steps. Good for decisions, not for measuring.
     areas_px, sums : ndarray of float64, shape (B,)
         Crack pixels that belong to the path, and their probabilities.
+    unsure : ndarray of bool, shape (B,)
+        Whether the path, the nodes it passes included, could change with what is not there yet.
+    links : ndarray of int64, shape (K, 2)
+        Pairs of linked skeleton pixels.
     """
 
     nodes: Nodes
@@ -76,6 +86,8 @@ class Network:
     lengths: NDArray[np.float64]
     areas_px: NDArray[np.float64]
     sums: NDArray[np.float64]
+    unsure: NDArray[np.bool_]
+    links: NDArray[np.int64]
 
     @property
     def degrees(self) -> NDArray[np.int64]:
@@ -83,8 +95,13 @@ class Network:
         return np.bincount(self.ends[self.ends >= 0], minlength=self.nodes.rows.size)
 
 
-def crack_network(pixels: NDArray[Any], raster_width: int, settings: VectorSettings) -> Network:
-    """Build the network of whole components.
+def crack_network(
+    pixels: NDArray[Any],
+    raster_width: int,
+    settings: VectorSettings,
+    unsure: NDArray[np.bool_] | None = None,
+) -> Network:
+    """Build the network of components.
 
     Parameters
     ----------
@@ -92,14 +109,20 @@ def crack_network(pixels: NDArray[Any], raster_width: int, settings: VectorSetti
         All skeleton pixels of one or more components, in row-major order; at least one.
     raster_width : int
     settings : VectorSettings
+    unsure : ndarray of bool, shape (N,), or None
+        Pixels beside which some are missing; None: all are there.
     """
     graph = pixel_graph(*np.divmod(pixels["flat"], raster_width))
-    network = _joined(_from_pixels(graph, pixels, raster_width))
+    if unsure is None:
+        unsure = np.zeros(pixels.size, bool)
+    network = _joined(_from_pixels(graph, pixels, raster_width, unsure))
     network = _merged(network, settings.junction_merge)
     return _joined(_pruned(network, settings.spur_ratio))
 
 
-def _from_pixels(graph: PixelGraph, pixels: NDArray[Any], raster_width: int) -> Network:
+def _from_pixels(
+    graph: PixelGraph, pixels: NDArray[Any], raster_width: int, unsure: NDArray[np.bool_]
+) -> Network:
     row, col = np.divmod(pixels["flat"], raster_width)
     inside = np.flatnonzero(graph.cluster_of_pixel >= 0)
     cluster, count = graph.cluster_of_pixel[inside], graph.cluster_count
@@ -121,6 +144,7 @@ def _from_pixels(graph: PixelGraph, pixels: NDArray[Any], raster_width: int) -> 
         size,
         total(pixels["area_px"]),
         total(pixels["sum"]),
+        _touched(graph, unsure),
     )
     paths = _cut(graph.run_pixels, graph.run_starts)
     run = np.repeat(np.arange(len(paths)), np.diff(graph.run_starts))
@@ -128,7 +152,30 @@ def _from_pixels(graph: PixelGraph, pixels: NDArray[Any], raster_width: int) -> 
         np.asarray(np.bincount(run, pixels[field][graph.run_pixels], minlength=len(paths)), np.float64)
         for field in ("area_px", "sum")
     )
-    return Network(nodes, graph.ends, paths, _step_lengths(graph, row, col, nodes), areas, sums)
+    doubtful = np.bincount(run, unsure[graph.run_pixels], minlength=len(paths)) > 0
+    doubtful |= np.append(nodes.unsure, False)[graph.ends].any(axis=1)
+    return Network(
+        nodes,
+        graph.ends,
+        paths,
+        _step_lengths(graph, row, col, nodes),
+        areas,
+        sums,
+        doubtful,
+        graph.links,
+    )
+
+
+def _touched(graph: PixelGraph, unsure: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Say which clusters hold an unsure pixel, or lie beside one that may turn out to belong to them."""
+    touched = np.zeros(graph.cluster_count + 1, bool)
+    touched[graph.cluster_of_pixel[unsure]] = True  # -1, on runs, is the entry more
+    starts, direct = graph.run_starts, np.diff(graph.run_starts) == 0
+    for side, first in ((0, starts[:-1]), (1, starts[1:] - 1)):
+        beside = graph.end_pixels[:, 1 - side].copy()
+        beside[~direct] = graph.run_pixels[first[~direct]]
+        touched[graph.ends[unsure[beside], side]] = True
+    return touched[:-1]
 
 
 def _step_lengths(
@@ -184,8 +231,9 @@ def _joined(network: Network) -> Network:
     keep = np.flatnonzero(~touched)
     paths = [network.paths[b] for b in keep.tolist()]
     new_ends = [ends[b] for b in keep.tolist()]
-    figures = np.column_stack([network.lengths, network.areas_px, network.sums])
-    node_figures = np.column_stack([np.zeros(through.size), network.nodes.areas_px, network.nodes.sums])
+    nodes = network.nodes
+    figures = np.column_stack([network.lengths, network.areas_px, network.sums, network.unsure])
+    node_figures = np.column_stack([np.zeros(through.size), nodes.areas_px, nodes.sums, nodes.unsure])
     for chain_ends, members, passed in chains:
         parts: list[NDArray[np.int64]] = []
         for place, (branch, side) in enumerate(members):
@@ -196,8 +244,9 @@ def _joined(network: Network) -> Network:
         new_ends.append(list(chain_ends))
     gained = _sums(figures, [[b for b, _ in members] for _, members, _ in chains])
     gained += _sums(node_figures, [passed for _, _, passed in chains])
-    lengths, areas, sums = np.concatenate([figures[keep], gained]).T
-    return Network(network.nodes, np.array(new_ends, np.int64).reshape(-1, 2), paths, lengths, areas, sums)
+    lengths, areas, sums, unsure = np.concatenate([figures[keep], gained]).T
+    ends_of_all = np.array(new_ends, np.int64).reshape(-1, 2)
+    return Network(nodes, ends_of_all, paths, lengths, areas, sums, unsure > 0, network.links)
 
 
 def _sums(figures: NDArray[np.float64], groups: list[list[int]]) -> NDArray[np.float64]:
@@ -240,7 +289,13 @@ def _chain(
 
 
 def _merged(network: Network, factor: float) -> Network:
-    """Make one node of junctions whose joining branch is shorter than ``factor`` x their half widths."""
+    """Make one node of junctions whose joining branch is shorter than ``factor`` x their half widths.
+
+    A node is unsure from here on if one of its branches is: that could be short enough, or an end.
+    """
+    doubtful = np.append(network.nodes.unsure, False)
+    doubtful[network.ends[network.unsure]] = True  # -1, of rings, is the entry more
+    network = replace(network, nodes=replace(network.nodes, unsure=doubtful[:-1]))
     degrees, ends, nodes = network.degrees, network.ends, network.nodes
     between = np.asarray((ends >= 0).all(axis=1))
     between[between] = (degrees[ends[between]] >= 3).all(axis=1)
@@ -283,6 +338,7 @@ def _regrouped(network: Network, group: NDArray[np.int64], count: int, absorbed:
         size.astype(np.int64),
         total(nodes.areas_px, network.areas_px).astype(np.int64),
         total(nodes.sums, network.sums).astype(np.int64),
+        total(nodes.unsure) > 0,
     )
     return _without(network, np.array(absorbed), merged, group)
 
@@ -296,7 +352,16 @@ def _without(
     if group is not None:
         ends = np.where(ends >= 0, group[ends], _RING)
         paths = _renamed(paths, group)
-    return Network(nodes, ends, paths, network.lengths[keep], network.areas_px[keep], network.sums[keep])
+    return Network(
+        nodes,
+        ends,
+        paths,
+        network.lengths[keep],
+        network.areas_px[keep],
+        network.sums[keep],
+        network.unsure[keep],
+        network.links,
+    )
 
 
 def _renamed(paths: list[NDArray[np.int64]], group: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -341,14 +406,5 @@ def _pruned(network: Network, ratio: float) -> Network:
         )
         for values, of_tip in ((network.areas_px, nodes.areas_px), (network.sums, nodes.sums))
     ]
-    fuller = Nodes(
-        nodes.rows,
-        nodes.cols,
-        nodes.half_widths,
-        nodes.cut,
-        nodes.firsts,
-        nodes.pixels,
-        nodes.areas_px + gained[0],
-        nodes.sums + gained[1],
-    )
+    fuller = replace(nodes, areas_px=nodes.areas_px + gained[0], sums=nodes.sums + gained[1])
     return _without(network, dropped, fuller, None)

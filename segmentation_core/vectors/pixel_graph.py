@@ -38,6 +38,8 @@ class PixelGraph:
         The cluster at each end; -1 for rings.
     end_pixels : ndarray of int64, shape (R, 2)
         The cluster's pixel that the run arrives at; -1 for rings.
+    links : ndarray of int64, shape (K, 2)
+        Pairs of linked pixels.
     """
 
     cluster_of_pixel: NDArray[np.int64]
@@ -46,6 +48,7 @@ class PixelGraph:
     run_starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     end_pixels: NDArray[np.int64]
+    links: NDArray[np.int64]
 
 
 def pixel_graph(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> PixelGraph:
@@ -75,7 +78,7 @@ def pixel_graph(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> PixelGraph:
     run_pixels, run_starts, end_pixels = _runs(cluster_of_pixel, starts, neighbours)
     # Rings have no cluster: their -1 finds the entry more.
     ends = np.append(cluster_of_pixel, _NONE)[end_pixels]
-    return PixelGraph(cluster_of_pixel, clusters.size, run_pixels, run_starts, ends, end_pixels)
+    return PixelGraph(cluster_of_pixel, clusters.size, run_pixels, run_starts, ends, end_pixels, links)
 
 
 def _links(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

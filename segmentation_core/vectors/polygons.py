@@ -52,11 +52,13 @@ def closed_rings(corners: NDArray[Any]) -> Rings:
     corners : ndarray of CORNER
         All corners of each piece, in any order.
     """
-    pieces, piece = np.unique(corners["piece"], return_inverse=True)
+    piece = corners["piece"].astype(np.int64)
     row, col = corners["row"].astype(np.int64), corners["col"].astype(np.int64)
     flags = corners["flags"]
     order = lexical_order(piece, row, col, flags & LEADS_RIGHT)
     piece, row, col, flags = piece[order], row[order], col[order], flags[order]
+    begins = np.append(True, piece[1:] != piece[:-1])[: piece.size]
+    pieces, piece = piece[begins], np.cumsum(begins) - 1
     down = _untouched(piece, row, col, (flags & LEADS_DOWN).astype(bool))
     following = _following(piece, row, col, down, (flags & LEAVES_ALONG_ROW).astype(bool))
     walk, starts = cycles(following)

@@ -13,11 +13,14 @@ region on the right hand, seen on the screen: outer rings run clockwise.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 __all__ = ["CORNER", "LEADS_DOWN", "LEADS_RIGHT", "LEAVES_ALONG_ROW", "PIECE", "Regions", "trace_regions"]
 
@@ -37,14 +40,18 @@ CORNER = np.dtype(
 
 LEADS_RIGHT, LEADS_DOWN, LEAVES_ALONG_ROW = 1, 2, 4
 
-# For each corner of a pixel: where it lies (row, col), the steps to the neighbours above/below and
-# left/right of it, its flags where the pixel sticks out there, and where the pixel is the inside of a bend.
-_CORNERS = (
-    ((0, 0), (-1, -1), LEADS_RIGHT | LEADS_DOWN | LEAVES_ALONG_ROW, 0),
-    ((0, 1), (-1, 1), LEADS_DOWN, LEADS_RIGHT | LEAVES_ALONG_ROW),
-    ((1, 1), (1, 1), LEAVES_ALONG_ROW, LEADS_RIGHT | LEADS_DOWN),
-    ((1, 0), (1, -1), LEADS_RIGHT, LEADS_DOWN | LEAVES_ALONG_ROW),
+# The pixels around a point of the grid, as bits of a code: the step (row, col) from the point's indices to
+# the pixel's in the tile, and the flags of the pixel's corner there: where it sticks out, and where it is
+# the inside of a bend.
+_AROUND = (
+    ((-1, -1), LEAVES_ALONG_ROW, LEADS_RIGHT | LEADS_DOWN),
+    ((-1, 0), LEADS_RIGHT, LEADS_DOWN | LEAVES_ALONG_ROW),
+    ((0, -1), LEADS_DOWN, LEADS_RIGHT | LEAVES_ALONG_ROW),
+    ((0, 0), LEADS_RIGHT | LEADS_DOWN | LEAVES_ALONG_ROW, 0),
 )
+_TURNS = [code for code in range(16) if code not in (0b0000, 0b0011, 0b1100, 0b0101, 0b1010, 0b1111)]
+_FALLING, _RISING = 0b1001, 0b0110
+"""Codes of points where two pixels meet only at their corners."""
 
 
 @dataclass(frozen=True)
@@ -96,23 +103,22 @@ def trace_regions(
     Returns
     -------
     regions : Regions
-    units : ndarray of int32, shape (M, N), or None
-        Unit of each pixel, 0 outside; None where there is no piece.
+    numbers : ndarray of int32, shape (M, N), or None
+        Piece of each pixel, 0 outside; None where there is no piece.
     """
     inside = framed[1:-1, 1:-1]
     starts, lengths = _runs(inside)
     if not starts.size:
         return _nothing(*inside.shape), None
-    pixel_count = int(lengths.sum())
-    numbers, count = _labelled(inside, pixel_count, diagonal=False)
-    units = _labelled(inside, pixel_count, diagonal=True)[0] if diagonal_units and count > 1 else numbers
+    numbers, count = _labelled(inside, int(lengths.sum()))
+    points = _points(framed)
     piece_of_run = numbers.ravel()[starts]
     first = np.empty(count + 1, np.int64)
     first[piece_of_run[::-1]] = starts[::-1]
     first = first[1:]
     row, col = np.divmod(first, inside.shape[1])
     pieces = np.zeros(count, PIECE)
-    pieces["unit"] = units.ravel()[first]
+    pieces["unit"] = _units(points, numbers, count) if diagonal_units else np.arange(1, count + 1)
     pieces["piece"] = np.arange(1, count + 1)
     pieces["area_px"] = np.bincount(piece_of_run, lengths, minlength=count + 1)[1:]
     pieces["first"] = (row + origin[0]) * raster_width + col + origin[1]
@@ -120,10 +126,10 @@ def trace_regions(
         if values is not None:
             told = np.flatnonzero(inside & (values != 0))
             pieces[field] = np.bincount(numbers.ravel()[told], values.ravel()[told], minlength=count + 1)[1:]
-    corners = _corners(framed, numbers, origin)
+    corners = _corners(points, numbers, origin)
     corners["unit"] = pieces["unit"][corners["piece"] - 1]
     edges = (numbers[0].copy(), numbers[-1].copy(), numbers[:, 0].copy(), numbers[:, -1].copy())
-    return Regions(pieces, corners, *edges), units
+    return Regions(pieces, corners, *edges), numbers
 
 
 def _runs(inside: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -135,37 +141,87 @@ def _runs(inside: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int6
     return starts, np.flatnonzero(ends) + 1 - starts
 
 
-def _labelled(
-    inside: NDArray[np.bool_], pixel_count: int, *, diagonal: bool
-) -> tuple[NDArray[np.int32], int]:
+def _labelled(inside: NDArray[np.bool_], pixel_count: int) -> tuple[NDArray[np.int32], int]:
     if pixel_count == inside.size:
         return np.ones(inside.shape, np.int32), 1
-    structure = np.ones((3, 3), int) if diagonal else None
-    numbers, count = label(inside, structure)
+    numbers, count = label(inside)
     return numbers, int(count)
 
 
-def _corners(framed: NDArray[np.bool_], numbers: NDArray[np.int32], origin: tuple[int, int]) -> NDArray[Any]:
-    if framed.all():
-        return np.zeros(0, CORNER)
-    rows, cols = numbers.shape
-    found: list[NDArray[Any]] = []
-    inside = framed[1:-1, 1:-1]
-    for (down, right), (step_row, step_col), out_flags, bend_flags in _CORNERS:
-        above = framed[1 + step_row : 1 + step_row + rows, 1:-1]
-        aside = framed[1:-1, 1 + step_col : 1 + step_col + cols]
-        across = framed[1 + step_row : 1 + step_row + rows, 1 + step_col : 1 + step_col + cols]
-        for turns, flags in (
-            (inside & ~(above | aside), out_flags),
-            (inside & above & aside & ~across, bend_flags),
-        ):
-            at = np.flatnonzero(turns)
-            row, col = np.divmod(at, cols)
-            corners = np.zeros(at.size, CORNER)
-            corners["piece"] = numbers.ravel()[at]
-            corners["row"], corners["col"] = row + (origin[0] + down), col + (origin[1] + right)
-            corners["flags"] = flags
-            found.append(corners)
+@dataclass(frozen=True)
+class _Points:
+    """The points of the grid where outlines turn, and the code of the pixels around each."""
+
+    rows: NDArray[np.int64]
+    cols: NDArray[np.int64]
+    codes: NDArray[np.uint8]
+
+
+def _points(framed: NDArray[np.bool_]) -> _Points:
+    flags = framed.view(np.uint8)
+    codes = np.zeros([size - 1 for size in framed.shape], np.uint8)
+    for bit, part in enumerate((flags[:-1, :-1], flags[:-1, 1:], flags[1:, :-1], flags[1:, 1:])):
+        codes |= part << np.uint8(bit)
+    turns = np.zeros(16, bool)
+    turns[_TURNS] = True
+    at = np.flatnonzero(turns[codes])
+    rows, cols = np.divmod(at, codes.shape[1])
+    return _Points(rows, cols, codes.ravel()[at])
+
+
+@cache
+def _corner_flags() -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+    """Return, by pixel around a point and the point's code, whether the pixel has a corner there; flags."""
+    has, flags = np.zeros((4, 16), bool), np.zeros((4, 16), np.uint8)
+    for pixel, (_, out_flags, bend_flags) in enumerate(_AROUND):
+        for code in range(16):
+            there = [bool(code >> k & 1) for k in (pixel, pixel ^ 1, pixel ^ 2, pixel ^ 3)]
+            sticks_out, bends = there[:3] == [True, False, False], there == [True, True, True, False]
+            has[pixel, code] = sticks_out or bends
+            flags[pixel, code] = out_flags if sticks_out else bend_flags
+    return has, flags
+
+
+def _numbers_at(
+    points: _Points, numbers: NDArray[np.int32], chosen: NDArray[np.intp], pixel: int
+) -> NDArray[np.int32]:
+    """Return the piece of one of the pixels around each chosen point; 0 outside of the tile."""
+    (down, right), _, _ = _AROUND[pixel]
+    row, col = points.rows[chosen] + down, points.cols[chosen] + right
+    within = (row >= 0) & (row < numbers.shape[0]) & (col >= 0) & (col < numbers.shape[1])
+    found = np.zeros(chosen.size, np.int32)
+    found[within] = numbers[row[within], col[within]]
+    return found
+
+
+def _units(points: _Points, numbers: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Return the unit of each piece: those that meet at corners are one."""
+    pairs = [
+        np.column_stack([_numbers_at(points, numbers, chosen, pixel) for pixel in meeting])
+        for chosen, meeting in (
+            (np.flatnonzero(points.codes == _FALLING), (0, 3)),
+            (np.flatnonzero(points.codes == _RISING), (1, 2)),
+        )
+    ]
+    linked = np.concatenate(pairs)
+    linked = linked[linked.all(axis=1)] - 1
+    matrix = coo_array((np.ones(len(linked), np.int8), (linked[:, 0], linked[:, 1])), shape=(count, count))
+    units: NDArray[np.int64] = connected_components(matrix, directed=False)[1].astype(np.int64) + 1
+    return units
+
+
+def _corners(points: _Points, numbers: NDArray[np.int32], origin: tuple[int, int]) -> NDArray[Any]:
+    has, flags = _corner_flags()
+    found: list[NDArray[Any]] = [np.zeros(0, CORNER)]
+    for pixel in range(4):
+        at = np.flatnonzero(has[pixel][points.codes])
+        piece = _numbers_at(points, numbers, at, pixel)
+        at, piece = at[piece > 0], piece[piece > 0]
+        corners = np.zeros(at.size, CORNER)
+        corners["piece"] = piece
+        corners["row"], corners["col"] = points.rows[at] + origin[0], points.cols[at] + origin[1]
+        corners["flags"] = flags[pixel][points.codes[at]]
+        found.append(corners)
     return np.concatenate(found)
 
 

@@ -32,7 +32,7 @@ from segmentation_core.vectors.nearest import (
 from segmentation_core.vectors.settings import VectorSettings
 from segmentation_core.vectors.thinning import thin
 
-__all__ = ["FIRST_HALO_PX", "Skeleton", "Surroundings", "core_skeleton"]
+__all__ = ["FIRST_HALO_PX", "PIXEL", "Skeleton", "Surroundings", "core_skeleton"]
 
 FIRST_HALO_PX = 64
 """Enough for cracks up to about 10 px wide, away from nodata."""
@@ -45,6 +45,24 @@ _SUSPECT_DEPTH_PX = 36
 _SUSPECT_BLOCK_PX = 12
 _BLOCK_PX = 128
 """Missing pixels lie along a window's sides, as a rule: distances are measured block by block there."""
+
+
+PIXEL = np.dtype(
+    [
+        ("unit", np.int64),
+        ("flat", np.int64),  # flat index in the raster
+        ("squared_half_width", np.int32),
+        ("area_px", np.int32),
+        ("sum", np.int64),
+        ("spread", np.int64),
+        ("moment", np.int32, 2),
+        ("patch", np.int64),
+        ("cut", np.bool_),
+        ("cut_off", np.bool_),
+        ("written", np.bool_),
+    ]
+)
+"""A skeleton pixel; see `Skeleton` for the fields, and `frontier` for the last two."""
 
 
 @dataclass(frozen=True)

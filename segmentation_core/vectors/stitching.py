@@ -1,14 +1,15 @@
 """From tiles to whole components, band by band.
 
 A unit is finished as soon as none of it lies on the last row of the band just read; then it leaves. What
-stays in memory is one band's tiles and the units still open: 25 bytes per corner of their outlines, 57 per
-skeleton pixel, 48 per piece; beside that 16 bytes per pixel of one raster row and 16 per piece that ever was.
+stays in memory is one band's tiles and the outlines of the units still open: 25 bytes per corner, 48 per
+piece; beside that 16 bytes per pixel of one raster row and 16 per open piece that ever was. Skeletons do not
+stay here: see `networks`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,9 @@ from segmentation_core.raster.grid import Window
 from segmentation_core.vectors.disjoint_sets import DisjointSets
 from segmentation_core.vectors.regions import CORNER, PIECE, Regions
 from segmentation_core.vectors.settings import LATTICE_PX
-from segmentation_core.vectors.tile import PIXEL
+from segmentation_core.vectors.skeleton import PIXEL
 
-__all__ = ["Stitcher", "Tables", "batches"]
+__all__ = ["Band", "Stitcher", "Tables", "batches", "parted"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,69 @@ class Tables:
         return iter((self.pieces, self.corners, self.pixels))
 
 
+@dataclass(frozen=True)
+class Band:
+    """What a band has brought. Units are known by the flat index of their first pixel in the raster, so far.
+
+    Attributes
+    ----------
+    finished : list of Tables
+        Units that are complete, sorted by unit; where pieces end at the lattice, one table for each of its
+        rows. ``piece`` numbers whole pieces.
+    pixels : ndarray of PIXEL
+        The band's own skeleton pixels, of open units too.
+    was, now : ndarray of int64
+        The units that were open before, sorted, and how they are known from now on.
+    """
+
+    finished: list[Tables]
+    pixels: NDArray[Any]
+    was: NDArray[np.int64]
+    now: NDArray[np.int64]
+
+
+def parted(
+    regions: Regions, pixels: NDArray[Any], goes_on: tuple[bool, bool, bool, bool]
+) -> tuple[Tables, Regions, NDArray[Any]]:
+    """Part the units of a tile that are complete, as finished tables, from those that may go on.
+
+    Parameters
+    ----------
+    regions : Regions
+    pixels : ndarray of PIXEL
+    goes_on : tuple of bool
+        Whether another tile lies at the top, at the bottom, to the left and to the right.
+    """
+    pieces = regions.pieces
+    edges = (regions.top, regions.bottom, regions.left, regions.right)
+    units = pieces["unit"]
+    count = int(units.max(initial=0)) + 1
+    is_open = np.zeros(count, bool)
+    for edge, there in zip(edges, goes_on, strict=True):
+        if there:
+            is_open[units[edge[edge > 0] - 1]] = True
+    stays = is_open[units]
+    firsts = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(firsts, units, pieces["first"])
+    complete = Tables(*(table[~is_open[table["unit"]]] for table in (pieces, regions.corners, pixels)))
+    for table in complete:
+        table["unit"] = firsts[table["unit"]]
+    if not stays.any():
+        nothing = (np.zeros_like(edge) for edge in edges)
+        return complete, Regions(pieces[:0], regions.corners[:0], *nothing), pixels[:0]
+    if not stays.all():
+        new_piece = np.append(0, np.where(stays, np.cumsum(stays), 0)).astype(np.int32)
+        new_unit = np.where(is_open, np.cumsum(is_open), 0)
+        tables = [table[is_open[table["unit"]]] for table in (pieces, regions.corners, pixels)]
+        for table in tables:
+            table["unit"] = new_unit[table["unit"]]
+        for table in tables[:2]:
+            table["piece"] = new_piece[table["piece"]]
+        pieces, corners, pixels = tables
+        regions = Regions(pieces, corners, *(new_piece[edge] for edge in edges))
+    return complete, regions, pixels
+
+
 class Stitcher:
     """Joins the tiles of one kind of region.
 
@@ -60,24 +124,43 @@ class Stitcher:
         self._diagonal, self._on_lattice = diagonal_units, on_lattice
         self._pieces, self._units = DisjointSets(), DisjointSets()
         self._bottom = _Row(raster_width)
-        self._open: dict[int, list[Tables]] = {}
+        self._open: dict[int, list[tuple[int, Tables]]] = {}
+        """Sets of units that go on; their tables with the row of the lattice."""
+        self._firsts: dict[int, int] = {}
+        """Their first pixels."""
 
-    def add_band(self, tiles: Sequence[tuple[Window, Regions, NDArray[Any]]], *, is_last: bool) -> Tables:
-        """Add the tiles of a band, from left to right, and return the units that are finished.
-
-        In the result ``piece`` numbers whole pieces, ``unit`` is the flat index of the unit's first pixel
-        in the raster, and rows are sorted by it.
-        """
+    def add_band(self, tiles: Sequence[tuple[Window, Regions, NDArray[Any]]], *, is_last: bool) -> Band:
+        """Add the tiles of a band, from left to right."""
         new, top, bottom, seams = self._numbered(tiles)
+        first_row = tiles[0][0].row_off
         for col, left, right in seams:
             self._join(left, right, cut=col % LATTICE_PX == 0)
-        self._join(self._bottom, top, cut=tiles[0][0].row_off % LATTICE_PX == 0)
+        self._join(self._bottom, top, cut=first_row % LATTICE_PX == 0)
         self._bottom = bottom
         still_open = (
             np.zeros(0, np.int64) if is_last else np.unique(self._units.find(bottom.units[bottom.units > 0]))
         )
-        finished = self._set_aside(new, still_open)
-        return self._whole(finished)
+        for table in new:
+            table["unit"] = self._units.find(table["unit"])
+        before = sorted((first, unit) for unit, first in self._firsts.items())
+        was = np.array([first for first, _ in before], np.int64)
+        own = self._units.find(np.array([unit for _, unit in before], np.int64))
+        units, number = np.unique(np.concatenate([new.pieces["unit"], own]), return_inverse=True)
+        firsts = np.full(units.size, np.iinfo(np.int64).max)
+        np.minimum.at(firsts, number, np.concatenate([new.pieces["first"], was]))
+        going_on = np.isin(units, still_open)
+        self._firsts = dict(zip(units[going_on].tolist(), firsts[going_on].tolist(), strict=True))
+        pixels = new.pixels
+        pixels["unit"] = firsts[np.searchsorted(units, pixels["unit"])]
+        by_row = self._set_aside(
+            replace(new, pixels=pixels[:0]), still_open, first_row // LATTICE_PX if self._on_lattice else 0
+        )
+        return Band(
+            [self._whole(_concatenated(tables), units, firsts) for _, tables in sorted(by_row.items())],
+            pixels,
+            was,
+            firsts[np.searchsorted(units, own)],
+        )
 
     def _numbered(
         self, tiles: Sequence[tuple[Window, Regions, NDArray[Any]]]
@@ -116,35 +199,33 @@ class Stitcher:
             self._units.join(these.units[1:], those.units[:-1])
             self._units.join(these.units[:-1], those.units[1:])
 
-    def _set_aside(self, new: Tables, still_open: NDArray[np.int64]) -> Tables:
-        """Keep what is open, return what is finished; units carry their set's number from here on."""
-        for table in new:
-            table["unit"] = self._units.find(table["unit"])
-        opened = Tables(*(table[np.isin(table["unit"], still_open)] for table in new))
-        finished = [Tables(*(table[~np.isin(table["unit"], still_open)] for table in new))]
-        kept: dict[int, list[Tables]] = {}
+    def _set_aside(
+        self, new: Tables, still_open: NDArray[np.int64], lattice_row: int
+    ) -> dict[int, list[Tables]]:
+        """Keep what is open, return what is finished, by the row of the lattice."""
+        goes_on = [np.isin(table["unit"], still_open) for table in new]
+        opened = Tables(*(table[on] for table, on in zip(new, goes_on, strict=True)))
+        finished = {lattice_row: [Tables(*(table[~on] for table, on in zip(new, goes_on, strict=True)))]}
+        kept: dict[int, list[tuple[int, Tables]]] = {}
+        is_open = set(still_open.tolist())
         for unit, chunks in self._open.items():
             root = int(self._units.find(np.array([unit]))[0])
-            for chunk in chunks:
+            if root in is_open:
+                kept.setdefault(root, []).extend(chunks)
+                continue
+            for row, chunk in chunks:
                 for table in chunk:
                     table["unit"] = root
-            if np.isin(root, still_open):
-                kept.setdefault(root, []).extend(chunks)
-            else:
-                finished.extend(chunks)
+                finished.setdefault(row, []).append(chunk)
         for chunk in batches(_sorted(opened), 1):
-            kept.setdefault(int(chunk.pieces["unit"][0]), []).append(chunk)
+            kept.setdefault(int(chunk.pieces["unit"][0]), []).append((lattice_row, chunk))
         self._open = kept
-        return _concatenated(finished)
+        return finished
 
-    def _whole(self, finished: Tables) -> Tables:
-        """Give finished pieces and units the numbers of their sets."""
+    def _whole(self, finished: Tables, units: NDArray[np.int64], firsts: NDArray[np.int64]) -> Tables:
+        """Give finished pieces the numbers of their sets, and units their first pixels."""
         for table in (finished.pieces, finished.corners):
             table["piece"] = self._pieces.find(table["piece"])
-        order = np.argsort(finished.pieces["unit"], kind="stable")
-        units, starts = np.unique(finished.pieces["unit"][order], return_index=True)
-        firsts = np.minimum.reduceat(finished.pieces["first"][order], starts) if units.size else units
-        for table in finished:
             table["unit"] = firsts[np.searchsorted(units, table["unit"])]
         return _sorted(finished)
 

@@ -1,7 +1,11 @@
-"""Everything that one tile contributes, as sparse arrays that are cheap to send between processes."""
+"""Everything that one tile contributes, as sparse arrays that are cheap to send between processes.
+
+What does not touch a side that another tile lies at is complete, and becomes features at once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,27 +15,21 @@ from numpy.typing import NDArray
 from segmentation_core.raster.grid import Window
 from segmentation_core.vectors.array_source import ArraySource
 from segmentation_core.vectors.class_source import ClassReader
+from segmentation_core.vectors.features import (
+    Features,
+    Place,
+    crack_features,
+    island_features,
+    loss_features,
+    valid_features,
+)
 from segmentation_core.vectors.regions import Regions, trace_regions
 from segmentation_core.vectors.settings import LATTICE_PX, VectorSettings
-from segmentation_core.vectors.skeleton import Skeleton, Surroundings, core_skeleton
+from segmentation_core.vectors.skeleton import PIXEL, Skeleton, Surroundings, core_skeleton
+from segmentation_core.vectors.stitching import Tables, parted
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["PIXEL", "TileTrace", "trace_tile"]
-
-PIXEL = np.dtype(
-    [
-        ("unit", np.int64),
-        ("flat", np.int64),  # flat index in the raster
-        ("squared_half_width", np.int32),
-        ("area_px", np.int32),
-        ("sum", np.int64),
-        ("spread", np.int64),
-        ("moment", np.int32, 2),
-        ("patch", np.int64),
-        ("cut", np.bool_),
-    ]
-)
-"""A skeleton pixel; see `Skeleton` for the fields."""
+__all__ = ["TileTrace", "trace_tile"]
 
 
 @dataclass(frozen=True)
@@ -42,10 +40,13 @@ class TileTrace:
     ----------
     window : Window
     crack, loss, valid : Regions
+        What may go on in another tile.
     free : Regions
         What is neither crack nor nodata; `wide_px` counts the pixels beside nodata or the raster's border.
     pixels : ndarray of PIXEL
-        The skeleton of the cracks.
+        The skeleton of these cracks.
+    features : list of Features
+        What is complete.
     """
 
     window: Window
@@ -54,6 +55,7 @@ class TileTrace:
     valid: Regions
     free: Regions
     pixels: NDArray[Any]
+    features: list[Features]
 
 
 def trace_tile(reader: ClassReader | ArraySource, core: Window, settings: VectorSettings) -> TileTrace:
@@ -66,7 +68,7 @@ def trace_tile(reader: ClassReader | ArraySource, core: Window, settings: Vector
     weights = {code: values[1:-1, 1:-1] for code, values in seen.probabilities.items()}
     crack = seen.classes == line.value
     skeleton = _skeleton(reader, core, settings) if crack[1:-1, 1:-1].any() else None
-    crack_regions, units = trace_regions(
+    crack_regions, numbers = trace_regions(
         _cut_on_lattice(crack, core),
         origin,
         grid.width,
@@ -82,14 +84,31 @@ def trace_tile(reader: ClassReader | ArraySource, core: Window, settings: Vector
         weights=weights.get(polygon.code),
     )
     valid_regions, _ = trace_regions(seen.classes != nodata, origin, grid.width, diagonal_units=False)
-    pixels = np.zeros(0, PIXEL)
-    if skeleton is not None and units is not None:
-        pixels = _pixels(skeleton, units, core, grid.width)
+    no_pixels = np.zeros(0, PIXEL)
+    pixels = no_pixels
+    if skeleton is not None and numbers is not None:
+        pixels = _pixels(skeleton, crack_regions, numbers, core, grid.width)
     free = (seen.classes != line.value) & (seen.classes != nodata)
     free_regions, _ = trace_regions(
         free, origin, grid.width, diagonal_units=False, wide=_beside(seen.classes == nodata)
     )
-    return TileTrace(core, crack_regions, loss_regions, valid_regions, free_regions, pixels)
+    place = Place(grid, reader.source.has_probabilities, settings)
+    goes_on = (core.row_off > 0, core.row_end < grid.height, core.col_off > 0, core.col_end < grid.width)
+    features: list[Features] = []
+
+    def unfinished(
+        regions: Regions, make: Callable[[Tables, Place], Features], pixels: NDArray[Any] = no_pixels
+    ) -> tuple[Regions, NDArray[Any]]:
+        complete, regions, pixels = parted(regions, pixels, goes_on)
+        if complete.pieces.size:
+            features.append(make(complete, place))
+        return regions, pixels
+
+    crack_regions, pixels = unfinished(crack_regions, crack_features, pixels)
+    loss_regions, _ = unfinished(loss_regions, loss_features)
+    valid_regions, _ = unfinished(valid_regions, valid_features)
+    free_regions, _ = unfinished(free_regions, island_features)
+    return TileTrace(core, crack_regions, loss_regions, valid_regions, free_regions, pixels, features)
 
 
 def _beside(framed: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -122,9 +141,12 @@ def _cut_on_lattice(framed: NDArray[np.bool_], core: Window) -> NDArray[np.bool_
     return framed
 
 
-def _pixels(skeleton: Skeleton, units: NDArray[np.int32], core: Window, raster_width: int) -> NDArray[Any]:
+def _pixels(
+    skeleton: Skeleton, regions: Regions, numbers: NDArray[np.int32], core: Window, raster_width: int
+) -> NDArray[Any]:
     pixels = np.zeros(skeleton.rows.size, PIXEL)
-    pixels["unit"] = units[skeleton.rows - core.row_off, skeleton.cols - core.col_off]
+    piece = numbers[skeleton.rows - core.row_off, skeleton.cols - core.col_off]
+    pixels["unit"] = regions.pieces["unit"][piece - 1]
     pixels["flat"] = skeleton.rows * raster_width + skeleton.cols
     pixels["squared_half_width"] = skeleton.squared_half_widths
     pixels["area_px"] = skeleton.areas_px

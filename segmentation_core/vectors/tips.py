@@ -247,15 +247,12 @@ def _share_inside(
     patches: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """Return how much of each straight piece, from its start, lies in the crack."""
-    share = np.ones(cols.shape)
-    inside = np.ones(cols.shape, bool)
     side = 2 * PATCH_RADIUS_PX + 1
-    for step in range(1, _STEPS + 1):
-        col = np.floor(cols + right * (step / _STEPS)) - np.floor(tips.cols) + PATCH_RADIUS_PX
-        row = np.floor(rows + down * (step / _STEPS)) - np.floor(tips.rows) + PATCH_RADIUS_PX
-        seen = (patches != 0) & (col >= 0) & (col < side) & (row >= 0) & (row < side)
-        bit = np.where(seen, row * side + col, 0).astype(np.int64)
-        leaves = inside & seen & (patches >> bit & 1 == 0)
-        share[leaves] = (step - 1) / _STEPS
-        inside &= ~leaves
-    return share
+    along = np.arange(1, _STEPS + 1)[:, None] / _STEPS
+    col = np.floor(cols + right * along) - np.floor(tips.cols) + PATCH_RADIUS_PX
+    row = np.floor(rows + down * along) - np.floor(tips.rows) + PATCH_RADIUS_PX
+    seen = (patches != 0) & (col >= 0) & (col < side) & (row >= 0) & (row < side)
+    bit = np.where(seen, row * side + col, 0).astype(np.int64)
+    leaves = seen & (patches >> bit & 1 == 0)
+    first = np.argmax(leaves, axis=0)
+    return np.where(leaves.any(axis=0), first / _STEPS, 1.0)

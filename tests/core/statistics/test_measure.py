@@ -114,9 +114,26 @@ def test_the_table_opens_in_a_spreadsheet(tmp_path, beam, write_layer, beam_crs)
     assert raw.startswith(b"\xef\xbb\xbf")
     rows = list(csv.DictReader(raw.decode("utf-8-sig").splitlines()))
     codes = [q.code for q in QUANTITIES]
-    assert list(rows[0]) == ["elem_id", *codes, *(f"{code}_u95" for code in codes)]
+    bounds = ["width_mean_mm_bound", "width_p50_mm_bound", "width_p95_mm_bound"]
+    assert list(rows[0]) == ["elem_id", *codes, *(f"{code}_u95" for code in codes), *bounds]
     assert [row["elem_id"] for row in rows] == ["'=1+1", "梁"]
     assert float(rows[0]["crack_m"]) == pytest.approx(7.45)
+
+
+def test_the_table_marks_widths_at_the_limit_of_resolution(tmp_path, write_vectors, write_layer, beam_crs):
+    """Below 2 px, here 20 mm, a width is an upper bound; the figure stays a number."""
+    path = write_vectors(
+        tmp_path / "v.gpkg",
+        assessed=GROUND,
+        crs=beam_crs,
+        areas=[(shapely.box(0, 3, 5, 3.015), 7), (shapely.box(5, 3, 10, 3.1), 7)],
+        lines=[(shapely.LineString([(0, 3.01), (10, 3.01)]), 7)],
+    )
+    elements = write_layer(tmp_path / "e.gpkg", "e", HALVES, "Polygon", beam_crs, ID=["hair", "gap"])
+    measure(path, elements, "ID", tmp_path / "s.csv")
+    hair, gap = csv.DictReader((tmp_path / "s.csv").read_text("utf-8-sig").splitlines())
+    assert (hair["width_mean_mm_bound"], gap["width_mean_mm_bound"]) == ("<=", "")
+    assert float(hair["width_mean_mm"]) == pytest.approx(15)
 
 
 def test_elements_without_assessed_pixels_are_named_not_listed(tmp_path, beam, write_layer, beam_crs):

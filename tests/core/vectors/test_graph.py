@@ -6,7 +6,7 @@ import pytest
 from segmentation_core.vectors.graph import crack_network
 from segmentation_core.vectors.pixel_graph import pixel_graph
 from segmentation_core.vectors.settings import VectorSettings
-from segmentation_core.vectors.tile import PIXEL
+from segmentation_core.vectors.skeleton import PIXEL
 
 
 def pixels_of(drawn: str, half_width: float = 1.0, offset: tuple[int, int] = (0, 0), width: int = 100):

@@ -14,8 +14,8 @@ from scipy.ndimage import gaussian_filter, label
 from segmentation_core.raster.grid import Window
 from segmentation_core.vectors.polygons import closed_rings, polygons
 from segmentation_core.vectors.regions import trace_regions
+from segmentation_core.vectors.skeleton import PIXEL
 from segmentation_core.vectors.stitching import Stitcher, batches
-from segmentation_core.vectors.tile import PIXEL
 
 
 def traced(
@@ -31,7 +31,7 @@ def traced(
             part = framed[top : bottom + 2, left : right + 2]
             regions, _ = trace_regions(part, (top, left), mask.shape[1], diagonal_units=diagonal)
             tiles.append((Window(top, left, bottom - top, right - left), regions, np.zeros(0, PIXEL)))
-        tables = stitcher.add_band(tiles, is_last=bottom == mask.shape[0])
+        (tables,) = stitcher.add_band(tiles, is_last=bottom == mask.shape[0]).finished
         for batch in batches(tables, rows_per_batch):
             rings = closed_rings(batch.corners)
             areas = [batch.pieces["area_px"][batch.pieces["piece"] == p].sum() for p in rings.pieces]
