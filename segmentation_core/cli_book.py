@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,6 +104,10 @@ def book_remove(
 @book_app.command("check")
 def book_check(
     book: Book,
+    copy: Annotated[
+        Path | None,
+        typer.Option("--copy", metavar="GPKG", help="A copy that somebody else went on with: what differs?"),
+    ] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Repair what can be repaired safely; a copy is made first.")
     ] = False,
@@ -115,7 +120,7 @@ def book_check(
     from segmentation_core.operations.book import book_check as run
 
     with progress_shown(quiet=as_json) as progress:
-        result = run(book, repair=repair, progress=progress)
+        result = run(book, copy=copy, repair=repair, progress=progress)
     if as_json:
         print_json(result)
     else:
@@ -131,10 +136,32 @@ def _tell(result: dict[str, Any]) -> None:
         typer.echo(f"Repaired: {done}")
     for finding in result["left"]:
         typer.echo(f"{finding['check']}: {finding['what']}\n    {finding['remedy']}")
+    if result["copies"] is not None:
+        _tell_copies(result["copies"], result["run"])
     if result["ok"]:
         typer.echo(f"The book is in order: {result['run']['book']}")
     elif any(finding["repairable"] for finding in result["left"]):
         typer.echo("craquelure book check --repair repairs what can be repaired safely")
+
+
+def _tell_copies(copies: dict[str, Any], run: dict[str, Any]) -> None:
+    """Say which of two copies holds everything, and where their edits are, by element."""
+    go_on = {
+        "same": "Both hold the same: go on with either.",
+        "this_holds_more": f"{run['book']} holds all of {run['copy']}, and more: go on with it.",
+        "copy_holds_more": f"{run['copy']} holds all of {run['book']}, and more: go on with it.",
+    }
+    if copies["verdict"] in go_on:
+        typer.echo(go_on[copies["verdict"]])
+    sides = {
+        f"in {run['book']} alone": copies["here"],
+        f"in {run['copy']} alone": copies["there"],
+        "in both": [mine for mine, _ in copies["both"]],
+    }
+    for where, edits in sides.items():
+        counts = Counter(edit["elem_id"] or "outside the elements" for edit in edits)
+        for element, count in sorted(counts.items()):
+            typer.echo(f"    edited {where}: {element}, {count}")
 
 
 def _row(entry: dict[str, Any]) -> dict[str, str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from segmentation_core.errors import ParameterError
 from segmentation_core.progress import Progress, silent
 from segmentation_core.survey.check.files import raster_bytes, remove_rasters
-from segmentation_core.survey.check.findings import Finding
+from segmentation_core.survey.check.findings import Finding, plural
 from segmentation_core.survey.check.inspection import findings_of, repaired
+from segmentation_core.survey.copies import Copies, compare_copies
 from segmentation_core.survey.figures import is_stale
 from segmentation_core.survey.labels import checked_date, checked_name
 from segmentation_core.survey.schema import DEFECT_LAYERS, UNTOUCHED
@@ -143,13 +145,21 @@ def book_remove(
     return {"removed": removed, "touched": touched, "freed_bytes": freed, "run": run}
 
 
-def book_check(book: str | Path, *, repair: bool = False, progress: Progress = silent) -> dict[str, Any]:
+def book_check(
+    book: str | Path,
+    *,
+    copy: str | Path | None = None,
+    repair: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
     """Look for anything that is wrong with a book, and repair on request what can be repaired safely.
 
     Parameters
     ----------
     book : path-like
         The survey book.
+    copy : path-like or None
+        A copy of it that somebody else went on with: what each holds that the other does not is told.
     repair : bool
         Repair, in one transaction, after a copy ``NAME.backup-N.gpkg`` was made beside the book.
     progress : Progress
@@ -159,26 +169,62 @@ def book_check(book: str | Path, *, repair: bool = False, progress: Progress = s
     -------
     dict
         ``ok``: nothing is wrong, or left. ``findings``: check, what, remedy, repairable, for all that was
-        found; ``repaired``: what was done; ``left``: findings that remain. ``run``: book, backup.
+        found; ``repaired``: what was done; ``left``: findings that remain; both copies edited is one.
+        ``copies``: None, or verdict, here, there, both, surveys_here, surveys_there, as
+        `segmentation_core.survey.copies.Copies`. ``run``: book, backup, copy.
 
     Raises
     ------
     BookError, BookLockedError, DiskFullError
-        Not a survey book, of a newer version, or in use; or there is no room for the copy.
+        Not a survey book, of a newer version, or in use; or there is no room for the backup; or ``copy``
+        is no copy of the book.
     """
     book = existing(book)
+    copies = None if copy is None else _compared(book, existing(copy))
     found = left = findings_of(book, progress)
     done: list[str] = []
     backup = None
     if repair and any(finding.repair is not None for finding in found):
         backup, done, left = repaired(book, found)
+    if copies is not None and copies.verdict == "both_hold_more":
+        parted = _parted(copies, book, Path(str(copy)))
+        found, left = [*found, parted], [*left, parted]
     return {
         "ok": not left,
         "findings": [_told(f) for f in found],
         "repaired": done,
         "left": [_told(f) for f in left],
-        "run": {"book": str(book), "backup": None if backup is None else str(backup)},
+        "copies": None if copies is None else {"verdict": copies.verdict, **asdict(copies)},
+        "run": {
+            "book": str(book),
+            "backup": None if backup is None else str(backup),
+            "copy": None if copy is None else str(copy),
+        },
     }
+
+
+def _compared(book: Path, copy: Path) -> Copies:
+    if copy.resolve() == book.resolve():
+        raise ParameterError("the copy is the book itself", path=copy, remedy="Give another file")
+    with reading(book) as opened, reading(copy) as other:
+        return compare_copies(opened, other)
+
+
+def _parted(copies: Copies, book: Path, copy: Path) -> Finding:
+    """Return why two copies cannot be one again."""
+    counts = [
+        f"{plural(len(copies.here), 'edit')} in {book.name} alone",
+        f"{len(copies.there)} in {copy.name} alone",
+        f"{len(copies.both)} in both and not alike",
+    ]
+    for name, surveys in ((book.name, copies.surveys_here), (copy.name, copies.surveys_there)):
+        if surveys:
+            counts.append(f"only {name} holds, as they are, the surveys {', '.join(surveys)}")
+    return Finding(
+        "copies",
+        f"two copies were gone on with: {', '.join(counts)}",
+        "Books are not merged. Go on with one, and make the other's edits there again; --json lists them",
+    )
 
 
 def _survey(opened: Book, name: str) -> Survey:
