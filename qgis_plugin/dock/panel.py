@@ -26,6 +26,7 @@ from .comparison import ComparisonPage
 from .edits import EditWatch
 from .element import ElementPage
 from .elements import ElementsPage
+from .printing import PrintPage
 from .review import ReviewPage
 from .surveys import SurveysPage
 from .thresholds import ThresholdsPage
@@ -74,6 +75,7 @@ class Panel(QgsDockWidget):
         self.review = ReviewPage(self)
         self.comparison = ComparisonPage(self)
         self.thresholds = ThresholdsPage(self)
+        self.printing = PrintPage(self)
         self.pages = Pages("craquelurePages")
         for page, title in (
             (self.surveys, tr("Surveys")),
@@ -82,6 +84,7 @@ class Panel(QgsDockWidget):
             (self.review, tr("Review")),
             (self.comparison, tr("Changes")),
             (self.thresholds, tr("Thresholds")),
+            (self.printing, tr("Print")),
         ):
             self.pages.add(page, title)
         self.setWidget(self._laid_out())
@@ -169,7 +172,14 @@ class Panel(QgsDockWidget):
             text = tr("This book is read-only: look at it, or copy it to a place where you may write.")
         self._state.setText(text)
         self._state.setVisible(bool(text))
-        for page in (self.surveys, self.elements, self.review, self.comparison, self.thresholds):
+        for page in (
+            self.surveys,
+            self.elements,
+            self.review,
+            self.comparison,
+            self.thresholds,
+            self.printing,
+        ):
             page.refresh()
 
     def listed_surveys(self) -> list[SurveyRow]:

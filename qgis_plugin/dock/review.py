@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import html
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from qgis.core import QgsFeatureRequest, QgsGeometry, QgsProject, QgsRectangle, QgsVectorLayer
@@ -28,10 +29,10 @@ from ..results.loading import load_beneath, load_now, survey_layers
 from ..results.rasters import class_name, defect_classes
 from ..results.review import (
     ORDERS,
+    Checked,
     Decision,
     Doubtful,
     accept_above,
-    checked,
     decide,
     extent_of,
     review_queue,
@@ -64,7 +65,7 @@ class ReviewPage(QWidget):
         super().__init__()
         self._panel = panel
         self._items: list[Doubtful] = []
-        self._status: dict[tuple[str, int], str] = {}
+        self._checked = Checked([])
         self._pictured, self._of_book = "", ""
         self._at = -1
         self._undo: list[list[Decision] | CrackEdit] = []
@@ -179,12 +180,13 @@ class ReviewPage(QWidget):
     def read(self) -> None:
         """Read the survey's features, and stand before the first that nobody checked."""
         surv_id, here = self.survey.currentData(), self.current()
-        self._items, self._status, self._at = [], {}, -1
+        self._items, self._at = [], -1
         if surv_id:
             try:
                 self._items = review_queue(self._panel.book, surv_id, self.order.currentData())
             except BookFault as fault:
                 self._panel.tell(str(fault))
+        self._checked = Checked(self._items)
         place = {(item.table, item.fid): n for n, item in enumerate(self._items)}
         if here is not None and (here.table, here.fid) in place:
             self._at = place[here.table, here.fid]
@@ -196,14 +198,10 @@ class ReviewPage(QWidget):
         """Return the feature that is looked at."""
         return self._items[self._at] if 0 <= self._at < len(self._items) else None
 
-    def status_of(self, item: Doubtful) -> str:
-        """Return a feature's status as it is now."""
-        return self._status.get((item.table, item.fid), item.status)
-
     def _next_unchecked(self, start: int) -> int:
         """Return the place of the next unchecked feature, round the end; ``start`` where there is none."""
-        places = (*range(start, len(self._items)), *range(start))
-        return next((n for n in places if self.status_of(self._items[n]) == "auto"), start)
+        places = chain(range(start, len(self._items)), range(start))
+        return next((n for n in places if self._checked.status_of(self._items[n]) == "auto"), start)
 
     def accept(self) -> None:
         """Say that what was found is there."""
@@ -243,7 +241,7 @@ class ReviewPage(QWidget):
             self._changed(last.before[0]["fid"])
             return
         for decision in last:
-            self._status[decision.table, decision.fid] = decision.before
+            self._checked.give(decision.table, decision.fid, decision.before)
         first = (last[0].table, last[0].fid)
         self._at = next(
             (n for n, item in enumerate(self._items) if (item.table, item.fid) == first), self._at
@@ -264,7 +262,7 @@ class ReviewPage(QWidget):
             return
         self._remember(made)
         self._panel.tell(tr("{n} features accepted. Undo takes them all back.", n=len(made)))
-        if self._items and self.status_of(self._items[max(self._at, 0)]) != "auto":
+        if self._items and self._checked.status_of(self._items[max(self._at, 0)]) != "auto":
             self._at = self._next_unchecked(max(self._at, 0))
         self._show()
 
@@ -375,7 +373,7 @@ class ReviewPage(QWidget):
         if made:
             self._undo.append(made)
         for decision in made:
-            self._status[decision.table, decision.fid] = decision.after
+            self._checked.give(decision.table, decision.fid, decision.after)
         self._settled.start()
 
     def _tell_others(self) -> None:
@@ -405,8 +403,7 @@ class ReviewPage(QWidget):
 
     def _show(self, *, move: bool = True) -> None:
         """Tell what is looked at, and how much is checked; ``move`` also moves the map."""
-        counts = checked(self._items, self._status)
-        done, total = (sum(n[k] for n in counts.values()) for k in (0, 1))
+        done, total = self._checked.of_all()
         self.counter.setRange(0, max(total, 1))
         self.counter.setValue(done)
         self.counter.setFormat(tr("{done} of {total} checked", done=done, total=total))
@@ -416,7 +413,7 @@ class ReviewPage(QWidget):
             self.feature.setText(tr("Nothing to check yet: run a survey first."))
             self._unmark()
             return
-        own = counts[item.elem_id]
+        own = self._checked.of_element(item.elem_id)
         name = html.escape(item.elem_id) if item.elem_id else tr("outside the elements")
         of_this = tr("{name}: {done} of {total}", name=name, done=own[0], total=own[1])
         self.of_element.setText(f"{self.counter.text()} · {of_this}")
@@ -439,7 +436,7 @@ class ReviewPage(QWidget):
         else:
             size = tr("{area} cm2", area=f"{item.size * 1e4:.2f}")
         sure = "" if item.conf is None else " · " + tr("confidence {conf}", conf=f"{item.conf:.2f}")
-        state = self.status_of(item)
+        state = self._checked.status_of(item)
         defect = next((d for d in defect_classes() if d["code"] == item.class_cd), None)
         title = item.class_cd if defect is None else class_name(defect)
         return f"<b>{html.escape(title)}</b> · {size}{sure} · {words.get(state, state)}"

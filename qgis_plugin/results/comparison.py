@@ -26,7 +26,7 @@ from ..translation import tr
 from .book import reading
 from .local_crs import adopt
 
-__all__ = ["PairRow", "agreement", "laid_on_earlier", "pairs", "tie_point_layer"]
+__all__ = ["PairRow", "agreement", "is_stale", "laid_on_earlier", "pairs", "tie_point_layer"]
 
 _GOOD_PX, _FAIR_PX = 0.3, 1.0
 """Residuals of a registration, px: hairlines are told apart up to the first, with care up to the second."""
@@ -71,6 +71,18 @@ class PairRow:
         """Residual in pixels of the coarser survey; None where it is not known."""
         gsd = self.run.get("gsd_mm")
         return self.sigma_mm / gsd if self.sigma_mm is not None and gsd else None
+
+
+def is_stale(book: str, pair_id: str) -> bool:
+    """Say whether features were edited since a pair was compared.
+
+    Raises
+    ------
+    BookFault
+    """
+    query = "SELECT max(stale) FROM change_stats WHERE pair_id = ?"
+    with reading(book) as connection:
+        return bool(connection.execute(query, (pair_id,)).fetchone()[0])
 
 
 def pairs(book: str) -> list[PairRow]:

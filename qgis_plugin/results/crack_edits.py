@@ -283,7 +283,7 @@ def _ends_of(
 
 def _new_node(dataset: Any, line: dict[str, Any], point: Any, made: list[tuple[str, int]]) -> int:
     """Add a node; return its number within the orthophoto."""
-    lowest = dataset.ExecuteSQL(f"SELECT min(node_id) AS n FROM {_NODES}")  # nosec B608 - a constant name
+    lowest = dataset.ExecuteSQL("SELECT min(node_id) AS n FROM crack_node")
     number = min(int(lowest.GetNextFeature()["n"] or 0) - 1, _NEW_NODES)
     dataset.ReleaseResultSet(lowest)
     whose = ("surv_id", "orth_id", "elem_id", "class_cd", "comp_id", "t_start", "t_end")

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from osgeo import gdal
 
@@ -15,10 +16,10 @@ from .book import BookFault, reading
 
 __all__ = [
     "ORDERS",
+    "Checked",
     "Decision",
     "Doubtful",
     "accept_above",
-    "checked",
     "decide",
     "extent_of",
     "review_queue",
@@ -56,9 +57,8 @@ _AT_ONCE = 10_000
 """Features named in one statement, whose length SQLite limits."""
 
 
-@dataclass(frozen=True)
-class Doubtful:
-    """A crack or a loss to look at.
+class Doubtful(NamedTuple):
+    """A crack or a loss to look at; a tuple, as there may be a hundred thousand.
 
     Attributes
     ----------
@@ -128,22 +128,39 @@ def review_queue(book: str, surv_id: str, order: str = "uncertainty") -> list[Do
     return sorted(found, key=keys[order])
 
 
-def checked(items: list[Doubtful], decided: dict[tuple[str, int], str]) -> dict[str, tuple[int, int]]:
-    """Return how many features of each element were checked, and how many there are.
+class Checked:
+    """How many features of each element are checked; a decision costs the same however many there are.
 
     Parameters
     ----------
     items : list of Doubtful
         Of `review_queue`.
-    decided : dict
-        (table, fid) to the status given since.
     """
-    done: Counter[str] = Counter()
-    total: Counter[str] = Counter()
-    for item in items:
-        total[item.elem_id] += 1
-        done[item.elem_id] += decided.get((item.table, item.fid), item.status) != UNCHECKED
-    return {name: (done[name], total[name]) for name in total}
+
+    def __init__(self, items: list[Doubtful]) -> None:
+        self._elements = {(item.table, item.fid): item.elem_id for item in items}
+        self._given = {(item.table, item.fid): item.status for item in items}
+        self._total = Counter(item.elem_id for item in items)
+        self._done = Counter(item.elem_id for item in items if item.status != UNCHECKED)
+
+    def status_of(self, item: Doubtful) -> str:
+        """Return a feature's status as it is now."""
+        return self._given.get((item.table, item.fid), item.status)
+
+    def give(self, table: str, fid: int, status: str) -> None:
+        """Note a feature's new status."""
+        before, elem_id = self._given.get((table, fid)), self._elements.get((table, fid))
+        if before is not None and elem_id is not None:
+            self._given[table, fid] = status
+            self._done[elem_id] += (status != UNCHECKED) - (before != UNCHECKED)
+
+    def of_element(self, elem_id: str) -> tuple[int, int]:
+        """Return how many features of an element are checked, and how many there are."""
+        return self._done[elem_id], self._total[elem_id]
+
+    def of_all(self) -> tuple[int, int]:
+        """Return how many features are checked, and how many there are."""
+        return sum(self._done.values()), sum(self._total.values())
 
 
 def extent_of(book: str, surv_id: str, item: Doubtful) -> tuple[float, float, float, float] | None:

@@ -33,6 +33,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _LARGEST_ZIP_BYTES = 25 * 1024**2
 _SHIPPED_WEIGHTS = "res_unet_lite"
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "*.egg-info")
+_SHEET = "plan_sheet.qpt"
 _ZIP_TIME = (2026, 1, 1, 0, 0, 0)
 """One time for every file, so that the same sources give the same zip."""
 
@@ -104,6 +105,8 @@ def _lay_out(staged: Path) -> list[str]:
     metadata, missing = filled_metadata((_ROOT / "metadata.txt").read_text(encoding="utf-8"), project)
     (staged / "metadata.txt").write_text(metadata, encoding="utf-8")
     (staged / "export.json").write_text(json.dumps(_export_choices()), encoding="utf-8")
+    (staged / "layouts").mkdir()
+    shutil.copyfile(core / "export" / "templates" / _SHEET, staged / "layouts" / _SHEET)
     styles = staged / "styles"
     styles.mkdir(exist_ok=True)
     for table in STYLED:

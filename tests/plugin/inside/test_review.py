@@ -75,7 +75,7 @@ def test_all_that_is_sure_is_accepted_at_once_and_taken_back_at_once(page, book)
     counts = [rows(book, accepted.format(t))[0][0] for t in ("crack_line", "loss_polygon")]
     assert counts == [1, 2]
     assert page.counter.value() == 3
-    assert page.status_of(page.current()) == "auto"
+    assert page._checked.status_of(page.current()) == "auto"
     page.undo()
     assert page.counter.value() == 0
     assert rows(book, "SELECT count(*) FROM crack_line WHERE status != 'auto'") == [(0,)]
