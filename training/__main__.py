@@ -11,7 +11,7 @@ from segmentation_core.commands import run_command
 from segmentation_core.errors import CraquelureError, Interrupted
 from segmentation_core.progress import Progress, silent, told_in_lines
 from training.commands import COMMANDS
-from training.publish_command import PUBLISH
+from training.publish_command import PUBLISH, RESCORE
 
 __all__ = ["main"]
 
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     # Threads of torch that spin while they wait slow each other down many times over on a shared machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:] if arguments is None else arguments
-    commands = {command.name: command for command in (*COMMANDS, PUBLISH)}
+    commands = {command.name: command for command in (*COMMANDS, PUBLISH, RESCORE)}
     if not arguments or arguments[0] not in commands:
         known = "\n".join(f"  {c.name:<12}{c.help}" for c in commands.values())
         sys.stderr.write(f"usage: {_PROGRAM} VERB ...\n{known}\n")

@@ -15,6 +15,7 @@ from torch import nn
 from segmentation_core import __version__
 from segmentation_core.errors import ModelError, ParameterError
 from segmentation_core.models import load_checkpoint, save_checkpoint
+from segmentation_core.models.card import write_card
 from segmentation_core.vocabulary import load_vocabulary
 from training.checkpoint_card import checkpoint_card
 from training.data import VALIDATION_GROUPS, Tile
@@ -23,7 +24,7 @@ from training.prediction import SCALINGS, class_probabilities, labels_from
 from training.run_state import averaged_network
 from training.synthetic.samples import Ingredients, synthetic_samples
 
-__all__ = ["publish", "synthetic_validation"]
+__all__ = ["publish", "rescore", "synthetic_validation"]
 
 _SWEEP = tuple(round(0.2 + 0.05 * k, 2) for k in range(13))
 _SYNTHETIC_SEED = 777_000_001
@@ -93,6 +94,49 @@ def publish(
     return card
 
 
+def rescore(
+    checkpoint: Path,
+    *,
+    real: tuple[Tile, ...],
+    synthetic: tuple[Tile, ...],
+    slack: float | None,
+    note: str | None = None,
+) -> dict[str, Any]:
+    """Write the figures of a checkpoint's card anew, and its thresholds: the weights stay as they are.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        The ``.safetensors`` file; its card is replaced.
+    real, synthetic : tuple of Tile
+        As for `publish`.
+    slack : float or None
+        For each class the highest threshold is taken whose F1 is at most this much below the best: fewer false
+        alarms for next to nothing. None keeps the card's thresholds.
+    note : str or None
+        Why; added to what the card says of the training.
+
+    Returns
+    -------
+    dict
+        The card.
+
+    Raises
+    ------
+    ModelError
+        The checkpoint cannot be read.
+    """
+    loaded = load_checkpoint(checkpoint)
+    card = dict(loaded.card.about)
+    sets = {"oil": _predicted(loaded.network, real), "synthetic": _predicted(loaded.network, synthetic)}
+    thresholds = dict(loaded.card.thresholds) if slack is None else _thresholds(sets, slack)
+    card |= {"thresholds": thresholds, "metrics": _figures(sets, thresholds)}
+    if note is not None:
+        card["training"] = {**card["training"], "rescored": note}
+    write_card(checkpoint.with_suffix(".json"), card)
+    return card
+
+
 def _averaged(run: Path) -> tuple[nn.Module, dict[str, Any], int]:
     state = run / "state.safetensors"
     if not state.is_file():
@@ -135,15 +179,17 @@ def _scored(predicted: Predicted, thresholds: Mapping[str, float]) -> dict[str, 
     return scores
 
 
-def _thresholds(sets: Mapping[str, Predicted]) -> dict[str, float]:
+def _thresholds(sets: Mapping[str, Predicted], slack: float = 0.0) -> dict[str, float]:
     """Choose each class's threshold by F1, averaged over the sets that know the class.
+
+    It is the highest one whose F1 is at most ``slack`` below the best.
 
     For lines it is the F1 within 2 px, as they are scored: by pixels, the width of a hairline would decide
     (MEASUREMENT, section 5).
     """
     vocabulary = load_vocabulary()
     knows = {vocabulary.line_class.code: tuple(sets), vocabulary.polygon_class.code: ("synthetic",)}
-    best = dict.fromkeys(vocabulary.codes, (-1.0, 0.5))
+    f1: dict[str, dict[float, float]] = {code: {} for code in vocabulary.codes}
     for value in _SWEEP:
         scores = {
             name: _scored(predicted, dict.fromkeys(vocabulary.codes, value))
@@ -152,9 +198,8 @@ def _thresholds(sets: Mapping[str, Predicted]) -> dict[str, float]:
         for code in vocabulary.codes:
             of_line = code == vocabulary.line_class.code
             agreements = [scores[name][code] for name in knows[code]]
-            f1 = float(np.mean([a.tolerance_f1 if of_line else a.f1 for a in agreements]))
-            best[code] = max(best[code], (f1, value))
-    return {code: value for code, (_, value) in best.items()}
+            f1[code][value] = float(np.mean([a.tolerance_f1 if of_line else a.f1 for a in agreements]))
+    return {code: max(v for v in of if of[v] >= max(of.values()) - slack) for code, of in f1.items()}
 
 
 def _figures(sets: Mapping[str, Predicted], thresholds: Mapping[str, float]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""``python -m training publish``: the project's own step from a run to the weights that ship."""
+"""``python -m training publish | rescore``: the project's own steps to the weights that ship."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from segmentation_core.commands import Command
 from segmentation_core.progress import Progress
 
-__all__ = ["PUBLISH"]
+__all__ = ["PUBLISH", "RESCORE"]
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,4 +48,31 @@ def _lines(card: dict[str, Any]) -> Iterable[str]:
         yield "  ".join(f"{name} {value}" for name, value in row.items() if name != "protocol")
 
 
+def _rescore_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, help="NAME.safetensors with its card beside it")
+    parser.add_argument("--data", type=Path, required=True, help="as for publish")
+    parser.add_argument(
+        "--slack",
+        type=float,
+        help="choose the highest threshold whose F1 is at most this much below the best; else they stay",
+    )
+    parser.add_argument("--note", help="why, for the card")
+
+
+def _rescore(options: argparse.Namespace, _progress: Progress) -> dict[str, Any]:
+    from training.data import load_ingredients, load_tiles
+    from training.publish import rescore, synthetic_validation
+
+    return rescore(
+        options.checkpoint,
+        real=load_tiles(options.data / "craquelure_oil", validation=True),
+        synthetic=synthetic_validation(load_ingredients(options.data)),
+        slack=options.slack,
+        note=options.note,
+    )
+
+
+RESCORE = Command(
+    "rescore", "Write a checkpoint's figures and thresholds anew.", _rescore_arguments, _rescore, _lines
+)
 PUBLISH = Command("publish", "Write checkpoint and card of a finished training.", _arguments, _run, _lines)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from segmentation_core.errors import ModelError, ParameterError
 from segmentation_core.models import load_checkpoint
 from training.data import Tile
-from training.publish import publish
+from training.publish import publish, rescore
 from training.recipe import Recipe
 from training.run_state import RunState
 
@@ -67,3 +67,20 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="no training run"):
         _published(tmp_path, tmp_path / "out")
+
+
+def test_a_card_is_written_anew_and_the_weights_stay(tmp_path: Path) -> None:
+    checkpoint = _published(_run(tmp_path / "a", 1), tmp_path / "out")
+    before = load_checkpoint(checkpoint)
+    sets = {"real": (_tile("fl03"),), "synthetic": (_tile("synthetic"), _tile("another"))}
+    kept = rescore(checkpoint, **sets, slack=None)
+    assert kept["thresholds"] == dict(before.card.thresholds)
+    assert [row["pictures"] for row in kept["metrics"] if row["set"] == "synthetic"] == [2, 2]
+    best = rescore(checkpoint, **sets, slack=0.0, note="sharper")
+    lax = rescore(checkpoint, **sets, slack=1.0)
+    assert best["training"]["rescored"] == "sharper"
+    assert set(lax["thresholds"].values()) == {0.8}  # any F1 will do: the highest there is
+    assert all(best["thresholds"][code] <= lax["thresholds"][code] for code in best["thresholds"])
+    after = load_checkpoint(checkpoint)
+    assert after.sha256 == before.sha256
+    assert dict(after.card.thresholds) == lax["thresholds"]
