@@ -111,8 +111,8 @@ def rescore(
     real, synthetic : tuple of Tile
         As for `publish`.
     slack : float or None
-        For each class the highest threshold is taken whose F1 is at most this much below the best: fewer false
-        alarms for next to nothing. None keeps the card's thresholds.
+        For each class the highest threshold is taken whose F1 is at most this much below the best: fewer
+        false alarms for next to nothing. None keeps the card's thresholds.
     note : str or None
         Why; added to what the card says of the training.
 
