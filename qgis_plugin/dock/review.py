@@ -67,7 +67,7 @@ class ReviewPage(QWidget):
         self._items: list[Doubtful] = []
         self._checked = Checked([])
         self._pictured, self._of_book = "", ""
-        self._at = -1
+        self._at, self._is_read = -1, False
         self._undo: list[list[Decision] | CrackEdit] = []
         self._band: QgsRubberBand | None = None
         self.survey, self.order = narrowing(QComboBox()), narrowing(QComboBox())
@@ -149,10 +149,12 @@ class ReviewPage(QWidget):
         column.addStretch(1)
 
     def showEvent(self, event: Any) -> None:
-        """Take the keys while the page is seen."""
+        """Take the keys while the page is seen; read what it shows, a second of a large survey."""
         super().showEvent(event)
         for key in self._by_key:
             key.setEnabled(True)
+        if not self._is_read:
+            self.read()
 
     def hideEvent(self, event: Any) -> None:
         """Leave the keys to QGIS, and the map without a mark."""
@@ -175,11 +177,14 @@ class ReviewPage(QWidget):
         at = self.survey.findData(chosen)
         self.survey.setCurrentIndex(at if at >= 0 else self.survey.count() - 1)
         self.survey.blockSignals(False)
-        self.read()
+        self._is_read = False
+        if self.isVisible():
+            self.read()
 
     def read(self) -> None:
         """Read the survey's features, and stand before the first that nobody checked."""
         surv_id, here = self.survey.currentData(), self.current()
+        self._is_read = True
         self._items, self._at = [], -1
         if surv_id:
             try:

@@ -27,6 +27,7 @@ from segmentation_core.statistics.resolution import RESOLVED_PX
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.path import Path
 
     from segmentation_core.export.request import Language
     from segmentation_core.export.underlay import Underlay
@@ -36,6 +37,10 @@ __all__ = ["island_picture", "place_picture", "rose", "width_picture"]
 _BINS = 16
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _PLACE_IN = (1.7, 1.9)
+_PLACE_STEPS = 1000
+"""Steps across a place: about two a pixel."""
+
+_LINESTRING = 1
 _BAR_SHARE = 0.4
 """Of a place's width, how long its scale bar may be."""
 _TITLE_PT, _NOTE_PT = 9, 7
@@ -162,6 +167,7 @@ def place_picture(
         Metres per map unit.
     text : str
     """
+    from matplotlib.patches import PathPatch
     from matplotlib.transforms import Affine2D
 
     x0, y0, x1, y1 = extent
@@ -184,12 +190,10 @@ def place_picture(
             )
             shown_as = axes.imshow(picture.rgb, extent=(0, width, height, 0))
             shown_as.set_transform(place + axes.transData)
-        for geometry, colour in shapes:
-            for part in shapely.get_parts(geometry):
-                rings = (part,) if part.geom_type == "LineString" else (part.exterior, *part.interiors)
-                for ring in rings:
-                    xs, ys = shapely.get_coordinates(ring).T
-                    axes.plot(xs, ys, color=colour, lw=0.9)
+        for colour in dict.fromkeys(colour for _, colour in shapes):
+            own = np.array([geometry for geometry, each in shapes if each == colour], dtype=object)
+            outlines = _outlines(own, (x1 - x0) / _PLACE_STEPS)
+            axes.add_artist(PathPatch(outlines, fill=False, edgecolor=colour, lw=0.9))
         length_m = _nice(_BAR_SHARE * (x1 - x0) * metre)
         left, low = x0 + 0.05 * (x1 - x0), y0 + 0.06 * (y1 - y0)
         bar = [left, left + length_m / metre], [low, low]
@@ -203,6 +207,18 @@ def place_picture(
         axes.set_aspect("auto")
         figure.text(0.02, 1 - 0.6 * (1 - share), text, fontsize=_fitting(text), va="center")
     return figure
+
+
+def _outlines(shapes: NDArray[np.object_], tolerance: float) -> Path:
+    """Return lines, and the rings of polygons, as one path, without bends that a picture cannot show."""
+    from matplotlib.path import Path
+
+    parts = shapely.get_parts(shapely.simplify(shapes, tolerance))
+    is_line = shapely.get_type_id(parts) == _LINESTRING
+    rings = np.concatenate([parts[is_line], shapely.get_rings(parts[~is_line])])
+    points, owners = shapely.get_coordinates(rings, return_index=True)
+    codes = np.where(np.diff(owners, prepend=-1) > 0, Path.MOVETO, Path.LINETO)
+    return Path(points, codes)
 
 
 def _head(figure: Figure, title: str, heading: str, note: str = "") -> None:

@@ -112,6 +112,13 @@ def test_what_one_survey_did_not_see_is_said(dated_book, tmp_path):
     assert not [n for n in told["files"] if "directions" in n]
 
 
+def test_an_element_that_was_deleted_meanwhile_is_said(dated_book, tmp_path, sql):
+    sql("DELETE FROM element WHERE elem_id = 'slow'")
+    told = export(dated_book, "plots", tmp_path / "p", elements=["slow"], survey="2028-05-01")
+    assert "slow was not seen in survey 2028-05-01." in told["run"]["notes"]
+    assert not [name for name in told["files"] if "directions" in name or "place" in name]
+
+
 def test_other_surveys_that_were_edited_are_named(dated_book, tmp_path, sql):
     sql("UPDATE loss_polygon SET status = 'rejected' WHERE surv_id = 'S1' AND elem_id = 'slow'")
     told = export(dated_book, "plots", tmp_path / "p", elements=["slow"], survey="2028-05-01", language="zh")

@@ -141,6 +141,26 @@ def test_a_feature_that_is_gone_is_told(page, book):
     assert page.bench.told
 
 
+def test_an_element_deleted_while_it_is_reviewed_stops_nothing(page, book):
+    from osgeo import gdal
+
+    gdal.OpenEx(str(book), gdal.OF_VECTOR | gdal.OF_UPDATE).ExecuteSQL("DELETE FROM element")
+    page.accept()
+    page.skip()
+    page.refresh()
+    assert page.counter.value() == 1
+    assert page.bench.told == []
+
+
+def test_a_book_is_read_when_the_page_is_seen(page, book):
+    page.hide()
+    page.refresh()
+    assert not page._is_read
+    page.show()
+    assert page._is_read
+    assert page.counter.maximum() == 5
+
+
 def test_a_traced_line_enters_the_book_as_drawn(page, book):
     from craquelure.dock.tracing import add_line
     from qgis.core import QgsPointXY

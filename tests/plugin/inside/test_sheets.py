@@ -1,8 +1,10 @@
 """Sheets as layouts: one per element, from the template, for the chosen survey; and what can go wrong."""
 
 import itertools
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from bench import rows
@@ -193,6 +195,25 @@ def test_printing_that_was_cancelled_or_cannot_be_written_leaves_what_was_there(
         print_sheets(layout, str(tmp_path / "taken.pdf"))
     assert target.read_text() == "as before"
     assert sorted(path.name for path in tmp_path.iterdir() if ".pdf" in path.name) == ["out.pdf", "taken.pdf"]
+
+
+def test_a_computer_without_chinese_letters_is_noticed(plugin, tmp_path):
+    """Fontconfig of a computer that has the fonts of matplotlib's kind, and none with Chinese."""
+    from craquelure.results.sheets import has_chinese
+
+    assert has_chinese()
+    latin = next(Path("/usr/share/fonts").rglob("DejaVuSans.ttf")).parent
+    config = tmp_path / "fonts.conf"
+    config.write_text(f"<fontconfig><dir>{latin}</dir><cachedir>{tmp_path}</cachedir></fontconfig>")
+    code = f"import sys; sys.path[:0] = {sys.path!r}\n" + (
+        "from qgis.PyQt.QtGui import QGuiApplication\napp = QGuiApplication([])\n"
+        "from craquelure.results.sheets import has_chinese\nprint(has_chinese())"
+    )
+    environment = {**os.environ, "FONTCONFIG_FILE": str(config)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert done.stdout.strip() == "False", done.stderr
 
 
 def test_qgis_killed_while_printing_leaves_the_sheet_that_was_there(book, tmp_path):
