@@ -16,9 +16,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from multiprocessing import get_context
 from types import TracebackType
 from typing import Any, TypeVar
+
+import rasterio
 
 from segmentation_core.errors import VectorError
 from segmentation_core.raster.grid import Window
@@ -31,6 +34,11 @@ __all__ = ["Crew", "stand_by", "worker_count"]
 
 _SMALL_RASTER_PX = 8_000_000
 _AHEAD_PER_WORKER = 3
+
+_BLOCK_CACHE_BYTES = 96_000_000
+"""GDAL's cache of decoded blocks, in each process; by itself GDAL takes a twentieth of the machine's memory.
+Of a raster stored by whole rows it holds a row of tiles up to 75,000 px wide; rows of a wider one are decoded
+again and again."""
 
 _T = TypeVar("_T")
 _numbers = itertools.count(1)
@@ -87,12 +95,16 @@ class Crew:
         self._reader: ClassReader | ArraySource | None = None
         self._ahead = workers * _AHEAD_PER_WORKER
         self._asked: list[Future[Any]] = []
+        self._context = ExitStack()
         if workers > 1 and isinstance(source, ClassSource):
             self._pool = _new_pool(workers) if _standing is None else _standing[0]
         else:
             self._reader = source.open()
 
     def __enter__(self) -> Crew:
+        if self._reader is not None:
+            self._context.enter_context(rasterio.Env(GDAL_CACHEMAX=_BLOCK_CACHE_BYTES))
+            self._context.callback(self._reader.close)
         return self
 
     def __exit__(
@@ -102,8 +114,7 @@ class Crew:
             self._pool.shutdown(cancel_futures=True)
         for future in self._asked:  # standing workers are not kept busy with what nobody waits for
             future.cancel()
-        if self._reader is not None:
-            self._reader.close()
+        self._context.close()
 
     def traces(self, windows: Iterable[Window]) -> Iterator[TileTrace]:
         """Trace tiles, some of them ahead of time."""
@@ -148,7 +159,7 @@ def _result(future: Future[_T]) -> _T:
 
 
 def _new_pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_interrupts)
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
 
 
 def _dead() -> VectorError:
@@ -160,7 +171,8 @@ def _dead() -> VectorError:
     )
 
 
-def _leave_interrupts() -> None:
+def _begin() -> None:
+    os.environ["GDAL_CACHEMAX"] = str(_BLOCK_CACHE_BYTES)
     # Ctrl-C reaches the whole process group; only the parent answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,25 +138,22 @@ def crack_features(tables: Tables, place: Place) -> Features:
     components = lines.layers["crack_line"]["comp_id"]
     return Features(
         {**areas.layers, **lines.layers},
-        {**areas.figures, **lines.figures, **component_figures([tables.pieces], components)},
+        {**areas.figures, **lines.figures, **component_figures(tables.pieces, components)},
     )
 
 
-def component_figures(pieces: Sequence[NDArray[Any]], lined: NDArray[np.int64]) -> dict[str, float]:
+def component_figures(pieces: NDArray[Any], lined: NDArray[np.int64]) -> dict[str, float]:
     """Return counts of complete components of the line class.
 
     Parameters
     ----------
-    pieces : sequence of ndarray of PIECE
+    pieces : ndarray of PIECE
         All of theirs.
     lined : ndarray of int64
         The components that have lines, each at least once.
     """
-    units, unit = np.unique(np.concatenate([part["unit"] for part in pieces]), return_inverse=True)
-    sizes, wide = (
-        np.bincount(unit, np.concatenate([part[name] for part in pieces]), minlength=units.size)
-        for name in ("area_px", "wide_px")
-    )
+    units, unit = np.unique(pieces["unit"], return_inverse=True)
+    sizes, wide = (np.bincount(unit, pieces[name], minlength=units.size) for name in ("area_px", "wide_px"))
     has_line = np.isin(units, lined)
     lineless = ~has_line & (wide == 0)
     return {

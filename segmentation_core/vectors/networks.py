@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from segmentation_core.errors import VectorError
 from segmentation_core.vectors.crew import Crew
 from segmentation_core.vectors.features import Features, Place, component_figures, line_features
+from segmentation_core.vectors.ordering import distinct
+from segmentation_core.vectors.regions import PIECE
 from segmentation_core.vectors.skeleton import PIXEL
 from segmentation_core.vectors.stitching import Band
 
@@ -35,7 +37,7 @@ class Networks:
         self._crew, self._place, self._pixels_per_task = crew, place, pixels_per_task
         self._under_way: list[Callable[[], tuple[Features, NDArray[Any]]]] = []
         self._carried = np.zeros(0, PIXEL)
-        self._finished: list[NDArray[Any]] = []
+        self._finished = np.zeros(0, PIECE)
         self._lined: set[int] = set()
         self._renamed: dict[int, int] = {}
 
@@ -52,7 +54,7 @@ class Networks:
             self._renamed[was] = now
             if was in self._lined:
                 self._lined.add(now)
-        self._finished = [tables.pieces for tables in band.finished]
+        self._finished = band.pieces
         pixels = np.concatenate([carried, band.pixels])
         pixels = pixels[np.argsort(pixels["unit"], kind="stable")]
         for part in _parts(pixels, self._pixels_per_task):
@@ -79,13 +81,13 @@ class Networks:
         self._carried = np.concatenate([np.zeros(0, PIXEL), *(carried for _, carried in made)])
         features = [part for part, _ in made]
         for part in features:
-            self._lined.update(np.unique(part.layers["crack_line"]["comp_id"]).tolist())
-        if self._finished:
-            firsts = np.unique(np.concatenate([pieces["unit"] for pieces in self._finished]))
+            self._lined.update(distinct(part.layers["crack_line"]["comp_id"]).tolist())
+        if self._finished.size:
+            firsts = distinct(self._finished["unit"])
             lined = [first for first in firsts.tolist() if first in self._lined]
             self._lined.difference_update(lined)
             features.append(Features({}, component_figures(self._finished, np.array(lined, np.int64))))
-            self._finished = []
+            self._finished = self._finished[:0]
         return features
 
 

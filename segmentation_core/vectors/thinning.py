@@ -16,6 +16,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from segmentation_core.vectors.ordering import distinct
+
 __all__ = ["thin"]
 
 # Bit k of a neighbourhood code stands for the neighbour at _NEIGHBOURS[k] = (row, col): east, then
@@ -75,7 +77,7 @@ def thin(
             changed = changed or doomed.size > 0 or undecided.size > 0
             alive, waiting = _waiting(alive, waiting, phase, doomed, offsets, state)
             front = front[(state[front] != 0) & (doubt[front] == 0)]
-            front = np.union1d(front, _near(undecided, offsets, state, doubt))
+            front = distinct(np.concatenate([front, _near(undecided, offsets, state, doubt)]))
     shape = (mask.shape[0] + 2, stride)
     inner = (slice(1, -1), slice(1, -1))
     return state.reshape(shape)[inner].astype(bool), doubt.reshape(shape)[inner].astype(bool)
@@ -96,9 +98,9 @@ def _waiting(
     waiting = list(waiting)
     waiting[phase] = waiting[phase][:0]
     if doomed.size:
-        beside = np.unique(np.concatenate([doomed + offset for offset in offsets]))
-        beside = beside[state[beside] != 0]
-        waiting = [np.union1d(known[state[known] != 0], beside) for known in waiting]
+        beside = np.concatenate([doomed + offset for offset in offsets])
+        beside = distinct(beside[state[beside] != 0])
+        waiting = [distinct(np.concatenate([known[state[known] != 0], beside])) for known in waiting]
     return alive, waiting
 
 
@@ -117,7 +119,7 @@ def _near(
         return pixels
     inside = [beside[(beside >= 0) & (beside < state.size)] for beside in (pixels + o for o in offsets)]
     beside = np.concatenate(inside)
-    return np.unique(beside[(state[beside] != 0) & (doubt[beside] == 0)])
+    return distinct(beside[(state[beside] != 0) & (doubt[beside] == 0)])
 
 
 def _undecided(
