@@ -20,9 +20,9 @@ from qgis.core import (
     QgsPrintLayout,
     QgsProject,
     QgsReadWriteContext,
-    QgsScaleBarSettings,
     QgsVectorLayer,
 )
+from qgis.PyQt.QtCore import QT_VERSION_STR
 from qgis.PyQt.QtGui import QFontDatabase
 from qgis.PyQt.QtXml import QDomDocument
 
@@ -191,7 +191,8 @@ def print_sheets(layout: QgsPrintLayout, path: str, feedback: QgsFeedback | None
 
 def has_chinese() -> bool:
     """Say whether a font here holds Chinese, in which half of every sheet's words are."""
-    return bool(QFontDatabase().families(QFontDatabase.WritingSystem.SimplifiedChinese))
+    fonts = QFontDatabase if QT_VERSION_STR.startswith("6") else QFontDatabase()  # nothing to make in Qt 6
+    return bool(fonts.families(QFontDatabase.WritingSystem.SimplifiedChinese))
 
 
 def _known(project: QgsProject, title: str) -> QgsPrintLayout | None:
@@ -284,7 +285,7 @@ def _laid_out(
         raise SheetFault(tr("The sheet's template is not the one of this version. Install the plugin again."))
     layout.setName(title)
     _arrange(layout, paper)
-    drawing, legend, bar = (layout.itemById(item) for item in ("map", "legend", "scale bar"))
+    drawing, legend = layout.itemById("map"), layout.itemById("legend")
     drawing.setCrs(layers[-1].crs())
     drawing.setKeepLayerSet(True)
     drawing.setLayers(layers[::-1])  # uppermost first
@@ -295,14 +296,8 @@ def _laid_out(
         if isinstance(layer, QgsVectorLayer):
             group.addLayer(layer)
     legend.setLegendFilterByMapEnabled(True)
-    bar.setSegmentSizeMode(QgsScaleBarSettings.SegmentSizeMode.SegmentSizeFitWidth)
-    bar.setMinimumBarWidth(_BAR_MM[0])
-    bar.setMaximumBarWidth(_BAR_MM[1])
     project.layoutManager().addLayout(layout)
     return layout
-
-
-_BAR_MM = (30.0, 90.0)
 
 
 def _with_atlas(

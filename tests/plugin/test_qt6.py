@@ -33,7 +33,7 @@ def stub(name):
 for name in ("qgis", "qgis.core", "qgis.gui", "qgis.utils", "osgeo", "osgeo.gdal", "osgeo.osr"):
     stub(name)
 stub("qgis.PyQt")
-for part in ("QtCore", "QtGui", "QtWidgets", "QtTest"):
+for part in ("QtCore", "QtGui", "QtWidgets", "QtXml", "QtTest"):
     sys.modules[f"qgis.PyQt.{part}"] = importlib.import_module(f"PyQt6.{part}")
 # The shim of QGIS keeps QAction where Qt5 had it.
 sys.modules["qgis.PyQt.QtWidgets"].QAction = sys.modules["qgis.PyQt.QtGui"].QAction
