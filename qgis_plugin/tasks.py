@@ -18,10 +18,13 @@ Done = Callable[[Any, str], None]
 
 _kept: set[_Background] = set()
 
+# QGIS asks before it quits while a task runs, but not for hidden ones, which came with 3.26.
+_PASSING = getattr(QgsTask.Flag, "Hidden", QgsTask.Flag.CanCancel)
+
 
 class _Background(QgsTask):
-    def __init__(self, title: str, work: Work, done: Done) -> None:
-        super().__init__(title, QgsTask.Flag.CanCancel)
+    def __init__(self, title: str, work: Work, done: Done, *, is_passing: bool) -> None:
+        super().__init__(title, QgsTask.Flag.CanCancel | (_PASSING if is_passing else QgsTask.Flag.CanCancel))
         self._work, self._done = work, done
         self._result: Any = None
         self._fault = ""
@@ -53,7 +56,7 @@ class _Background(QgsTask):
         self._done(self._result, self._fault)
 
 
-def in_background(title: str, work: Work, done: Done) -> QgsTask:
+def in_background(title: str, work: Work, done: Done, *, is_passing: bool = False) -> QgsTask:
     """Do ``work(is_cancelled)`` on another thread, then ``done(result, fault)`` on the main one.
 
     Parameters
@@ -64,8 +67,10 @@ def in_background(title: str, work: Work, done: Done) -> QgsTask:
         May raise `EngineError`; must not touch layers, the project or widgets.
     done : callable
         Gets the result and an empty text, or None and what went wrong.
+    is_passing : bool
+        Nobody minds if it is lost: it stands in no list of tasks, and QGIS quits without a question.
     """
-    task = _Background(title, work, done)
+    task = _Background(title, work, done, is_passing=is_passing)
     _kept.add(task)  # QGIS owns the task but not its Python half
     QgsApplication.taskManager().addTask(task)
     return task

@@ -215,6 +215,7 @@ class ElementPage(QWidget):
             tr("Pictures of {element}", element=elem_id),
             work,
             lambda result, fault: self._show(wanted, Path(folder), result, fault),
+            is_passing=True,
         )
 
     def _show(self, wanted: tuple[str, str, str], folder: Path, result: Any, fault: str) -> None:

@@ -219,7 +219,7 @@ class ThresholdsPage(QWidget):
         except EngineError as error:
             self._panel.tell(str(error))
             return
-        in_background(tr("Starting the engine"), self._engine.start, self._warm)
+        in_background(tr("Starting the engine"), self._engine.start, self._warm, is_passing=True)
         self._busy = True
 
     def _warm(self, result: Any, fault: str) -> None:
@@ -249,6 +249,7 @@ class ThresholdsPage(QWidget):
             tr("Starting the engine"),
             lambda is_cancelled: engine.ask("vectorise", arguments, is_cancelled=is_cancelled),
             self._rehearsed,
+            is_passing=True,
         )
 
     def _rehearsed(self, result: Any, fault: str) -> None:
@@ -290,6 +291,7 @@ class ThresholdsPage(QWidget):
             tr("Vectors at another threshold"),
             cut_and_ask,
             lambda result, fault: self._show_vectors(out, result, fault),
+            is_passing=True,
         )
 
     def _window_in_view(self, photo: OrthophotoRow) -> tuple[int, int, int, int] | None:

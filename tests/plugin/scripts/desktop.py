@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 import qgis.utils
-from qgis.core import QgsProject
+from qgis.core import QgsApplication, QgsProject
 from qgis.PyQt.QtCore import QPoint, Qt, QTimer
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication, QWidget
@@ -23,6 +23,7 @@ FACTS = json.loads(os.environ["CRAQUELURE_JOURNEY_FACTS"])
 JOURNEY = os.environ["CRAQUELURE_JOURNEY"]
 SCRIPTS = Path(os.environ["CRAQUELURE_JOURNEY_SCRIPTS"])
 PATIENCE_S = 400.0
+LEAVING_S = 60.0
 TICK_MS = 40
 
 
@@ -155,7 +156,14 @@ class Driver:
         self.desk.notes["fault"] = fault
         (OUT / "notes.json").write_text(json.dumps(self.desk.notes, default=str, ensure_ascii=False))
         self.desk.project.setDirty(False)
-        QTimer.singleShot(0, self.desk.iface.actionExit().trigger)
+        self.leave(time.monotonic() + LEAVING_S)
+
+    def leave(self, until):
+        """Quit when no task runs any more: QGIS asks a question otherwise, and nobody is there to answer."""
+        if QgsApplication.taskManager().countActiveTasks() and time.monotonic() < until:
+            QTimer.singleShot(TICK_MS, lambda: self.leave(until))
+        else:
+            QTimer.singleShot(0, self.desk.iface.actionExit().trigger)
 
 
 def go():
