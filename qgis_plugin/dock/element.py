@@ -223,17 +223,19 @@ class ElementPage(QWidget):
         if wanted != self._wanted():
             self._ask()
             return
+        if result and result["run"]["recomputed"]:
+            self._panel.elements.refresh()
+            self._panel.surveys.refresh()
+        self._timer.stop()  # what was refreshed is what was drawn
         self._clear()
         self._drawn = wanted
         if fault:
             self._tell(fault)
             return
         self._tell("\n".join(result["run"]["notes"]))
-        if result["run"]["recomputed"]:
-            self._panel.elements.refresh()
-            self._panel.surveys.refresh()
-        for path in _in_order(folder, result["files"]):
-            self.pictures.layout().addWidget(_Card(path, self._ask_where))
+        for name in result["files"]:  # in the order in which one looks at them
+            if name.endswith(".png"):
+                self.pictures.layout().addWidget(_Card(folder / name, self._ask_where))
         for number, (text, extent) in enumerate(_places(folder, result["files"]), start=1):
             go = button(f"craquelurePlace{number}", text, lambda extent=extent: self._go_to(extent))
             go.setToolTip(tr("Show this place on the map"))
@@ -294,15 +296,6 @@ class ElementPage(QWidget):
         if self._engine is not None:
             self._engine.kill()
             self._engine = None
-
-
-_KINDS = ("_over_time_", "_directions", "_widths", "_islands", "_place_")
-
-
-def _in_order(folder: Path, files: dict[str, Any]) -> list[Path]:
-    """Return the pictures, in the order in which one looks at them."""
-    drawn = [name for name in files if name.endswith(".png")]
-    return [folder / name for kind in _KINDS for name in drawn if kind in name]
 
 
 def _places(folder: Path, files: dict[str, Any]) -> list[tuple[str, tuple[float, ...]]]:

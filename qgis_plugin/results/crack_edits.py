@@ -174,7 +174,7 @@ def _writing(book: str) -> Iterator[Any]:
     """Open a book in a transaction: it is as before, or as after, whatever happens meanwhile."""
     gdal.ErrorReset()
     dataset = gdal.OpenEx(book, gdal.OF_VECTOR | gdal.OF_UPDATE)
-    if dataset is None or dataset.StartTransaction() != ogr.OGRERR_NONE:
+    if dataset is None or not _locked(dataset):
         raise BookFault(
             tr("{name} cannot be written now. Is it open elsewhere? Try again.", name=Path(book).name)
         )
@@ -192,6 +192,18 @@ def _writing(book: str) -> Iterator[Any]:
     except BaseException:
         dataset.RollbackTransaction()
         raise
+
+
+def _locked(dataset: Any) -> bool:
+    """Begin a transaction that writes, so that nobody else changes what is read; say whether it could."""
+    gdal.PushErrorHandler("CPLQuietErrorHandler")
+    try:
+        begun = dataset.StartTransaction() == ogr.OGRERR_NONE
+        dataset.ExecuteSQL("UPDATE book_info SET value = value WHERE key = 'schema_version'")
+        return begun and gdal.GetLastErrorType() < gdal.CE_Failure
+    finally:
+        gdal.PopErrorHandler()
+        gdal.ErrorReset()
 
 
 def _found(dataset: Any, fid: int) -> Any:

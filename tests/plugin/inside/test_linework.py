@@ -1,7 +1,9 @@
 """Cutting and joining crack lines: what the book holds afterwards, and that undo puts it back to the bit."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from bench import rows
@@ -159,6 +161,19 @@ def test_a_line_that_went_meanwhile_is_told(near, book):
     )
     with pytest.raises(BookFault, match="not in the book"):
         cut_crack(str(book), fid, on_map(LONG), "me")
+
+
+def test_a_book_that_is_being_written_is_told(near, book):
+    before, fid = everything(book), line_at(near, LONG)
+    with closing(sqlite3.connect(book, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        near._cut_at((fid, on_map(LONG)))
+        other.execute("ROLLBACK")
+    assert "cannot be written now" in near.bench.told[-1]
+    assert everything(book) == before
+    near.undo()  # nothing was done
+    near._cut_at((fid, on_map(LONG)))
+    assert near.counter.maximum() == 6
 
 
 def test_edits_with_qgis_own_tools_come_first(near, book):
