@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from osgeo import gdal
+from osgeo import gdal, ogr
 
 from ..translation import tr
 from .book import BookFault, reading
@@ -47,10 +47,12 @@ _SURE = {
     "crack_line": "SELECT fid FROM crack_line WHERE surv_id = ? AND status = 'auto' AND conf >= ?",
     "loss_polygon": "SELECT fid FROM loss_polygon WHERE surv_id = ? AND status = 'auto' AND conf >= ?",
 }
-_BOX = {
-    "crack_line": "SELECT minx, miny, maxx, maxy FROM rtree_crack_line_geom WHERE id = ?",
-    "loss_polygon": "SELECT minx, miny, maxx, maxy FROM rtree_loss_polygon_geom WHERE id = ?",
+_SHAPE = {
+    "crack_line": "SELECT geom FROM crack_line WHERE fid = ? AND geom IS NOT NULL",
+    "loss_polygon": "SELECT geom FROM loss_polygon WHERE fid = ? AND geom IS NOT NULL",
 }
+"""The shapes themselves: the spatial index knows places to seven digits, half a metre of a northing."""
+
 _PHOTO = "SELECT transform FROM orthophoto WHERE surv_id = ? ORDER BY fid LIMIT 1"
 _LEAST_SIDE_PX, _AROUND = 256, 3.0
 _AT_ONCE = 10_000
@@ -173,15 +175,24 @@ def extent_of(book: str, surv_id: str, item: Doubtful) -> tuple[float, float, fl
     BookFault
     """
     with reading(book) as connection:
-        box = connection.execute(_BOX[item.table], (item.fid,)).fetchone()
+        found = connection.execute(_SHAPE[item.table], (item.fid,)).fetchone()
         photo = connection.execute(_PHOTO, (surv_id,)).fetchone()
-    if box is None:
+    if found is None:
         return None
+    left, right, low, high = _envelope(found[0])
     a, b, _, d, e, _ = json.loads(photo[0]) if photo else (0.0,) * 6
     least = _LEAST_SIDE_PX * math.sqrt(abs(a * e - b * d))
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    half = max(_AROUND * (box[2] - box[0]), _AROUND * (box[3] - box[1]), least) / 2
+    x, y = (left + right) / 2, (low + high) / 2
+    half = max(_AROUND * (right - left), _AROUND * (high - low), least) / 2
     return x - half, y - half, x + half, y + half
+
+
+def _envelope(blob: bytes) -> tuple[float, float, float, float]:
+    """Return min x, max x, min y and max y of a geometry as a GeoPackage stores it."""
+    boxes = {0: 0, 1: 32, 2: 48, 3: 48, 4: 64}  # bytes of the box before the geometry, by the header's flags
+    shape = ogr.CreateGeometryFromWkb(blob[8 + boxes[blob[3] >> 1 & 7] :])
+    envelope: tuple[float, float, float, float] = shape.GetEnvelope()
+    return envelope
 
 
 def decide(book: str, items: list[Doubtful], status: str, editor: str) -> list[Decision]:

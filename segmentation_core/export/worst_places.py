@@ -14,7 +14,7 @@ from segmentation_core.export.content import metres_per_unit
 from segmentation_core.export.numbers import shown
 from segmentation_core.export.request import Language, Request
 from segmentation_core.export.words import word
-from segmentation_core.statistics.features import stream_features
+from segmentation_core.statistics.features import stream_features, wkb_of
 from segmentation_core.survey.store import Book
 from segmentation_core.survey.surveys import Survey, orthophotos_of
 
@@ -88,13 +88,15 @@ def features_in(
 def _largest_losses(book: Book, request: Request, survey: Survey, side: float) -> list[Place]:
     wanted = request.elements_json
     rows = book.connection.execute(
-        "SELECT elem_id, area_m2, minx, miny, maxx, maxy FROM loss_polygon "
-        "JOIN rtree_loss_polygon_geom ON id = fid WHERE surv_id = ? AND status IS NOT 'rejected' "
-        "AND (? IS NULL OR elem_id IN (SELECT value FROM json_each(?))) ORDER BY area_m2 DESC, fid LIMIT ?",
+        "SELECT elem_id, area_m2, geom FROM loss_polygon WHERE surv_id = ? AND status IS NOT 'rejected' "
+        "AND geom IS NOT NULL AND (? IS NULL OR elem_id IN (SELECT value FROM json_each(?))) "
+        "ORDER BY area_m2 DESC, fid LIMIT ?",
         (survey.surv_id, wanted, wanted, _EACH),
     )
     places = []
-    for elem_id, area, x0, y0, x1, y1 in rows:
+    for elem_id, area, blob in rows:
+        # The spatial index knows places to seven digits: half a metre of a northing.
+        x0, y0, x1, y1 = shapely.bounds(shapely.from_wkb(wkb_of(blob))).tolist()
         half = max(side, _FILL * (x1 - x0), _FILL * (y1 - y0)) / 2
         x, y = (x0 + x1) / 2, (y0 + y1) / 2
         places.append(Place((x - half, y - half, x + half, y + half), elem_id, area, None))

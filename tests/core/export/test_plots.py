@@ -6,7 +6,9 @@ import csv
 
 import numpy as np
 import pytest
+import rasterio
 import shapely
+from affine import Affine
 from PIL import Image
 
 from segmentation_core.errors import ParameterError
@@ -123,6 +125,26 @@ def test_other_surveys_that_were_edited_are_named(dated_book, tmp_path, sql):
     sql("UPDATE loss_polygon SET status = 'rejected' WHERE surv_id = 'S1' AND elem_id = 'slow'")
     told = export(dated_book, "plots", tmp_path / "p", elements=["slow"], survey="2028-05-01", language="zh")
     assert "调查 2024-05-01 之后有编辑：其历次数值为编辑前的。" in told["run"]["notes"]
+
+
+def test_places_are_where_they_are_in_a_national_grid(tmp_path):
+    """Northings of seven digits before the point, of which a spatial index keeps seven in all."""
+    place = Affine(0.001, 0, 500000, 0, -0.001, 4400000.3)
+    classes = np.zeros((300, 600), np.uint8)
+    classes[220:280, 40:140] = 2
+    profile = {"driver": "GTiff", "dtype": "uint8", "width": 600, "height": 300, "crs": "EPSG:32650"}
+    for name, bands in (("beam", np.full((3, 300, 600), 150, np.uint8)), ("classes", classes[None])):
+        with rasterio.open(
+            tmp_path / f"{name}.tif", "w", count=len(bands), transform=place, **profile
+        ) as out:
+            out.write(bands)
+    survey(tmp_path / "beam.tif", tmp_path / "far.gpkg", "2026-05-01", classes=tmp_path / "classes.tif")
+    export(tmp_path / "far.gpkg", "plots", tmp_path / "p")
+    with (tmp_path / "p" / "far_image_places.csv").open(encoding="utf-8-sig", newline="") as stream:
+        (largest,) = csv.DictReader(stream)
+    x0, y0, x1, y1 = (float(largest[key]) for key in ("min_x", "min_y", "max_x", "max_y"))
+    middle = ((x0 + x1) / 2, (y0 + y1) / 2)
+    assert middle == pytest.approx((500000.09, 4400000.05), abs=1e-6)
 
 
 def test_an_element_without_cracks_has_no_rose(rich_book, tmp_path):

@@ -100,6 +100,18 @@ def test_the_map_shows_the_feature_and_what_is_around_it(page, qgis_iface):
     assert page._band is None
 
 
+def test_the_map_is_as_near_in_large_coordinates(plugin, book):
+    """In a national grid, where the spatial index of a GeoPackage is right to half a metre."""
+    from craquelure.results.review import extent_of, review_queue
+
+    smallest = min(
+        (i for i in review_queue(str(book), "S1") if i.table == "loss_polygon"), key=lambda i: i.size
+    )
+    x0, y0, x1, y1 = extent_of(str(book), "S1", smallest)
+    assert (x1 - x0, y1 - y0) == pytest.approx((0.256, 0.256), abs=1e-6)
+    assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((500000.425, 4400000.14), abs=1e-6)
+
+
 def test_keys_work_while_the_page_is_seen_and_only_then(page):
     keys = {s.shortcut().toString(): s for s in page._by_key}
     assert sorted(keys) == ["A", "B", "C", "E", "J", "N", "R", "T", "U"]
