@@ -36,8 +36,9 @@ def vectorise(  # noqa: PLR0913 - the command's options
 ) -> dict[str, Any]:
     """Vectorise a raster.
 
-    Memory: per worker about 40 bytes per pixel of a tile and its halo, and in this process one band of
-    tiles as sparse tables and whatever components are still open (see `stitching`).
+    Memory: per worker about 40 bytes per pixel of a tile and its halo, GDAL's block cache (see `crew`) and
+    the skeletons of one band of a network; in this process one band of tiles as sparse tables and the
+    outlines of whatever components are still open (see `stitching`).
 
     Parameters
     ----------

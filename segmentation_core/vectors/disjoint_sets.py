@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from segmentation_core.vectors.ordering import distinct
+
 __all__ = ["DisjointSets"]
 
 
@@ -51,8 +53,10 @@ class DisjointSets:
         both = (these > 0) & (those > 0)
         if not both.any():
             return
-        for a, b in np.unique(np.column_stack([these[both], those[both]]), axis=0).tolist():
-            a, b = self._root(a), self._root(b)
+        # Both fit into 32 bits: the parents of more numbers would not fit into any memory.
+        pairs = distinct(these[both] << 32 | those[both])
+        for one, other in zip((pairs >> 32).tolist(), (pairs & 0xFFFFFFFF).tolist(), strict=True):
+            a, b = self._root(one), self._root(other)
             if a != b:
                 self._parent[max(a, b)] = min(a, b)
 

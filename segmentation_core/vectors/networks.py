@@ -19,11 +19,14 @@ from segmentation_core.vectors.stitching import Band
 
 __all__ = ["Networks"]
 
+_LEAST_GROWTH = 0.5
+
 
 class Networks:
     """Networks that are being read.
 
-    Memory: one band's skeleton pixels and what `frontier` carries on of those before, 59 bytes each.
+    Memory: one band's skeleton pixels and what `frontier` carries on of those before, 59 bytes each; half as
+    many again where bands are narrow.
 
     Parameters
     ----------
@@ -36,7 +39,7 @@ class Networks:
     def __init__(self, crew: Crew, place: Place, pixels_per_task: int) -> None:
         self._crew, self._place, self._pixels_per_task = crew, place, pixels_per_task
         self._under_way: list[Callable[[], tuple[Features, NDArray[Any]]]] = []
-        self._carried = np.zeros(0, PIXEL)
+        self._carried = self._waiting = np.zeros(0, PIXEL)
         self._finished = np.zeros(0, PIECE)
         self._lined: set[int] = set()
         self._renamed: dict[int, int] = {}
@@ -56,6 +59,8 @@ class Networks:
                 self._lined.add(now)
         self._finished = band.pieces
         pixels = np.concatenate([carried, band.pixels])
+        waits = np.isin(pixels["unit"], _growing_slowly(carried["unit"], band))
+        self._waiting, pixels = pixels[waits], pixels[~waits]
         pixels = pixels[np.argsort(pixels["unit"], kind="stable")]
         for part in _parts(pixels, self._pixels_per_task):
             self._under_way.append(self._crew.ask(line_features, part, edge_row, self._place))
@@ -78,7 +83,8 @@ class Networks:
         """Wait for the lines of the band before, and count the components that it has finished."""
         made = [fetch() for fetch in self._under_way]
         self._under_way = []
-        self._carried = np.concatenate([np.zeros(0, PIXEL), *(carried for _, carried in made)])
+        self._carried = np.concatenate([self._waiting, *(carried for _, carried in made)])
+        self._waiting = self._waiting[:0]
         features = [part for part, _ in made]
         for part in features:
             self._lined.update(distinct(part.layers["crack_line"]["comp_id"]).tolist())
@@ -89,6 +95,18 @@ class Networks:
             features.append(Features({}, component_figures(self._finished, np.array(lined, np.int64))))
             self._finished = self._finished[:0]
         return features
+
+
+def _growing_slowly(carried: NDArray[np.int64], band: Band) -> NDArray[np.int64]:
+    """Return the open units that carry more pixels than are worth looking at again for the new ones.
+
+    So the work grows with the pixels alone, even where nothing of a network becomes final: in noise.
+    """
+    units, number = np.unique(np.concatenate([carried, band.pixels["unit"]]), return_inverse=True)
+    old = np.bincount(number[: carried.size], minlength=units.size)
+    new = np.bincount(number[carried.size :], minlength=units.size)
+    slow: NDArray[np.int64] = units[(_LEAST_GROWTH * old > new) & ~np.isin(units, band.pieces["unit"])]
+    return slow
 
 
 def _parts(pixels: NDArray[Any], size: int) -> Iterator[NDArray[Any]]:

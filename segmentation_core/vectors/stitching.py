@@ -1,7 +1,7 @@
 """From tiles to whole components, band by band.
 
 A unit is finished as soon as none of it lies on the last row of the band just read; then it leaves. What
-stays in memory is one band's tiles and the outlines of the units still open: 25 bytes per corner, 48 per
+stays in memory is one band's tiles and the outlines of the units still open: 17 bytes per corner, 48 per
 piece; beside that 16 bytes per pixel of one raster row and 16 per open piece that ever was. Skeletons do not
 stay here: see `networks`.
 """
@@ -23,6 +23,11 @@ from segmentation_core.vectors.settings import LATTICE_PX
 from segmentation_core.vectors.skeleton import PIXEL
 
 __all__ = ["Band", "Stitcher", "Tables", "batches", "parted"]
+
+
+_SLIM_FIELDS = [name for name in CORNER.names or () if name != "unit"]
+_SLIM_CORNER = np.dtype([(name, CORNER[name]) for name in _SLIM_FIELDS])
+"""A corner of an open unit, of which it need not say which one it is."""
 
 
 @dataclass(frozen=True)
@@ -219,11 +224,11 @@ class Stitcher:
                 kept.setdefault(root, []).extend(chunks)
                 continue
             for row, chunk in chunks:
-                for table in chunk:
-                    table["unit"] = root
-                finished.setdefault(row, []).append(chunk)
+                chunk.pieces["unit"] = root
+                finished.setdefault(row, []).append(replace(chunk, corners=_of_unit(chunk.corners, root)))
         for chunk in batches(_sorted(opened), 1):
-            kept.setdefault(int(chunk.pieces["unit"][0]), []).append((lattice_row, chunk))
+            slim = replace(chunk, corners=chunk.corners[_SLIM_FIELDS].astype(_SLIM_CORNER))
+            kept.setdefault(int(chunk.pieces["unit"][0]), []).append((lattice_row, slim))
         self._open = kept
         return finished
 
@@ -258,6 +263,14 @@ class _Row:
         there = edge > 0
         self.pieces[where] = np.where(there, edge + piece_offset, 0)
         self.units[where] = np.where(there, unit_of_piece[edge] + unit_offset, 0)
+
+
+def _of_unit(slim: NDArray[Any], unit: int) -> NDArray[Any]:
+    corners = np.zeros(slim.size, CORNER)
+    for name in _SLIM_FIELDS:
+        corners[name] = slim[name]
+    corners["unit"] = unit
+    return corners
 
 
 def batches(tables: Tables, rows: int) -> Iterator[Tables]:
