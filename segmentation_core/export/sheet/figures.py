@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from segmentation_core.export.content import survey_gsd_mm
 from segmentation_core.export.fields import ELEMENT_LAYER
-from segmentation_core.export.numbers import shown
+from segmentation_core.export.numbers import shown, shown_with
 from segmentation_core.export.request import Language
 from segmentation_core.export.words import word
 from segmentation_core.statistics.quantities import QUANTITIES
@@ -61,12 +61,10 @@ class Figure:
     @property
     def text(self) -> str:
         """Value and uncertainty, as ``12.4 ± 0.6``."""
-        value = shown(self.value)
+        told = shown(self.value) if self.value is None or not self.u95 else shown_with(self.value, self.u95)
         if self.is_difference and self.value is not None and self.value > 0:
-            value = f"+{value}"
-        if self.is_at_most:
-            value = f"≤ {value}"
-        return value if not self.u95 or self.value is None else f"{value} ± {shown(self.u95, 2)}"
+            told = f"+{told}"
+        return f"≤ {told}" if self.is_at_most else told
 
 
 Figures = dict[str, tuple[Figure, ...]]
@@ -122,7 +120,8 @@ def rate(series: Series, scale: Scale, language: Language) -> str:
     per_year = trend.per_year
     if trend.u95 is not None and abs(per_year) < _NOTHING * trend.u95:  # rounding of a computer, not a rate
         per_year = 0.0
-    text = f"{'+' if per_year > 0 else ''}{shown(per_year * scale.factor, 3)}"
-    if trend.u95 is not None:
-        text += f" ± {shown(trend.u95 * scale.factor, 2)}"
+    told = per_year * scale.factor
+    text = shown_with(told, trend.u95 * scale.factor) if trend.u95 else shown(told, 3)
+    if per_year > 0:
+        text = f"+{text}"
     return word("trend_rate", language, v=f"{text} {scale.unit}".strip())
