@@ -97,7 +97,9 @@ class ElementsModel(QAbstractTableModel):
         if isinstance(value, str):
             return tr(value) if column.stat == "change_verdict" else value
         sign = "+" if column.stat.startswith("change_") else ""
-        return f"{value * column.factor:{sign},.{column.decimals}f}"
+        text = f"{value * column.factor:{sign},.{column.decimals}f}"
+        is_bound = column.stat == "width_mean_mm" and self._rows[index.row()].get("width_is_bound")
+        return f"≤ {text}" if is_bound else text
 
     def sort(self, column: int, order: Any = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column; what has no value comes last."""

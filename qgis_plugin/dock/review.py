@@ -23,7 +23,7 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from ..results.book import BookFault, orthophotos
+from ..results.book import BookFault, orthophotos, width_bound_mm
 from ..results.crack_edits import CrackEdit, cut_crack, join_cracks, undo_edit
 from ..results.loading import load_beneath, load_now, survey_layers
 from ..results.rasters import class_name, defect_classes
@@ -65,6 +65,7 @@ class ReviewPage(QWidget):
         super().__init__()
         self._panel = panel
         self._items: list[Doubtful] = []
+        self._bound_mm = 0.0
         self._checked = Checked([])
         self._pictured, self._of_book = "", ""
         self._at, self._is_read = -1, False
@@ -189,6 +190,7 @@ class ReviewPage(QWidget):
         if surv_id:
             try:
                 self._items = review_queue(self._panel.book, surv_id, self.order.currentData())
+                self._bound_mm = width_bound_mm(self._panel.book, surv_id)
             except BookFault as fault:
                 self._panel.tell(str(fault))
         self._checked = Checked(self._items)
@@ -437,7 +439,9 @@ class ReviewPage(QWidget):
         if item.table == "crack_line":
             size = tr("{length} mm long", length=f"{item.size * 1e3:.1f}")
             if item.width_m:
-                size += ", " + tr("{width} mm wide", width=f"{item.width_m * 1e3:.2f}")
+                width_mm = item.width_m * 1e3
+                at_most = "≤ " if width_mm < self._bound_mm else ""  # not told apart from a finer one
+                size += ", " + tr("{width} mm wide", width=f"{at_most}{width_mm:.2f}")
         else:
             size = tr("{area} cm2", area=f"{item.size * 1e4:.2f}")
         sure = "" if item.conf is None else " · " + tr("confidence {conf}", conf=f"{item.conf:.2f}")

@@ -23,8 +23,10 @@ __all__ = [
     "orthophotos",
     "reading",
     "surveys",
+    "width_bound_mm",
 ]
 
+_RESOLVED_PX = 2.0
 _NOT_A_BOOK = ("no such table", "not a database", "no such column")
 
 
@@ -148,6 +150,7 @@ def _orthophoto(folder: Path, row: tuple[Any, ...]) -> OrthophotoRow:
 def element_rows(book: str | Path, surv_id: str) -> tuple[list[dict[str, Any]], bool]:
     """Return the statistics of a survey, one dict per element, and whether edits made them stale.
 
+    A mean width at the limit of resolution has ``width_is_bound`` beside it: it is at most what it says.
     Where the survey was compared with an earlier one, a row also holds ``change_crack_m``, ``change_loss_m2``
     and ``change_verdict`` against the last of these, if nothing was edited since.
 
@@ -161,15 +164,34 @@ def element_rows(book: str | Path, surv_id: str) -> tuple[list[dict[str, Any]], 
             (surv_id,),
         ).fetchall()
         changes = _changes(connection, surv_id)
+        bound_mm = _bound_mm(connection, surv_id)
     rows: dict[str, dict[str, Any]] = {}
     for elem_id, stat, value, _ in found:
         rows.setdefault(elem_id, {"elem_id": elem_id})[stat] = value
+    for row in rows.values():
+        row["width_is_bound"] = (row.get("width_mean_mm") or bound_mm) < bound_mm
     for elem_id, stat, diff, verdict in changes:
         if elem_id in rows:
             rows[elem_id][f"change_{stat}"] = diff
             graver = max((rows[elem_id].get("change_verdict", ""), verdict), key=_GRAVITY.index)
             rows[elem_id]["change_verdict"] = graver
     return list(rows.values()), any(row[3] for row in found)
+
+
+def width_bound_mm(book: str | Path, surv_id: str) -> float:
+    """Return below which width a crack of a survey is "at most" as wide as measured: 2 px, 0 if unknown.
+
+    Raises
+    ------
+    BookFault
+    """
+    with reading(book) as connection:
+        return _bound_mm(connection, surv_id)
+
+
+def _bound_mm(connection: sqlite3.Connection, surv_id: str) -> float:
+    ((gsd_mm,),) = connection.execute("SELECT max(gsd_mm) FROM orthophoto WHERE surv_id = ?", (surv_id,))
+    return _RESOLVED_PX * (gsd_mm or 0.0)
 
 
 _GRAVITY = ("", "no change that can be shown", "better (check!)", "worse")

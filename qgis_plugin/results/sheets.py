@@ -27,7 +27,7 @@ from qgis.PyQt.QtGui import QFontDatabase
 from qgis.PyQt.QtXml import QDomDocument
 
 from ..translation import tr
-from .book import BookFault, element_rows, orthophotos
+from .book import BookFault, element_rows, orthophotos, width_bound_mm
 from .comparison import PairRow, is_stale
 from .loading import change_layers, load_beneath, load_now, survey_layers
 
@@ -52,8 +52,6 @@ _LATEST = "array_last(aggregate('survey', 'array_agg', &quot;{}&quot;, order_by:
 _STATS, _OF_SURVEY = "aggregate('element_stats'", "&quot;surv_id&quot; = @last"
 _BEFORE_VALUE = "'　' || coalesce(format_number("
 _FITTING = "max(bounds_width(@atlas_geometry) / 0.286, bounds_height(@atlas_geometry) / 0.265)"
-_RESOLVED_PX = 2.0
-"""A mean width of fewer pixels is an upper bound, as on the engine's sheets."""
 
 _SCALES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _ROOM_MM = 12.0
@@ -247,10 +245,8 @@ def _template_text(paper: str) -> str:
 def _filled(project: QgsProject, book: str, surv_id: str, name: str, paper: str) -> str:
     """Return the template with the figures of one survey."""
     stats = _private_table(project, book, "element_stats")
-    gsd_mm = max((photo.gsd_mm for photo in orthophotos(book, surv_id)), default=0.0)
-    at_most = (
-        f"if(&quot;stat&quot; = 'width_mean_mm' AND &quot;value&quot; &lt; {_RESOLVED_PX * gsd_mm}, '≤ ', '')"
-    )
+    bound_mm = width_bound_mm(book, surv_id)
+    at_most = f"if(&quot;stat&quot; = 'width_mean_mm' AND &quot;value&quot; &lt; {bound_mm}, '≤ ', '')"
     text = _template_text(paper)
     for old, new in (
         (_LATEST.format("surv_id"), _quoted(surv_id)),

@@ -30,8 +30,9 @@ def shown_with(value: float, u95: float) -> str:
 
     Examples
     --------
-    >>> shown_with(0.7343, 0.01712), shown_with(361.52, 122.3), shown_with(0.00002824, 0.2)
+    >>> shown_with(0.7343, 0.01712), shown_with(361.52, 122.3), shown_with(-0.00002824, 0.2)
     ('0.734 ± 0.017', '362 ± 122', '0.00 ± 0.20')
     """
     decimals = max(1 - math.floor(math.log10(u95)), 0)
-    return f"{value:,.{decimals}f} ± {u95:,.{decimals}f}"
+    rounded = round(value, decimals) + 0.0  # no minus before nothing
+    return f"{rounded:,.{decimals}f} ± {u95:,.{decimals}f}"

@@ -368,7 +368,7 @@ def _changes(table: Table, request: Request) -> list[dict[str, Any]]:
                     "elem_id": (last or word("no_element", language)) if first else "",
                     "kind": row["change_kind"],
                     "count": shown(float(row["count"])),
-                    "size": f"{shown(float(size or 0.0), 3)} {unit}",
+                    "size": f"{shown(round(float(size or 0.0), 6), 3)} {unit}",
                 }
             )
         surveys = [

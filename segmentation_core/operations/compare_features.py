@@ -35,7 +35,7 @@ def regions_of(elements: Mapping[str, Any]) -> Regions:
 def crack_features(
     cracks: CrackChange, elements: Mapping[str, Any], mm_per_unit: float, *, sure: bool
 ) -> list[ChangeFeature]:
-    """Return the pieces of crack that are stored.
+    """Return the pieces of crack that are stored: not those without length, where a cut met a line's end.
 
     Parameters
     ----------
@@ -49,7 +49,8 @@ def crack_features(
     """
     pieces = cracks.pieces
     kinds = [_KIND_OF.get(key) for key in zip(pieces.sides.tolist(), pieces.kinds.tolist(), strict=True)]
-    kept = np.array([i for i, kind in enumerate(kinds) if kind is not None], dtype=np.int64)
+    long = pieces.lengths_mm > _THINNEST_MM
+    kept = np.array([i for i, kind in enumerate(kinds) if kind is not None and long[i]], dtype=np.int64)
     homes = _homes(regions_of(elements).lengths_of(pieces.lines[kept]).largest(len(kept)), elements)
     shapes = _in_units(pieces.lines[kept], mm_per_unit)
     code = load_vocabulary().line_class.code

@@ -62,6 +62,24 @@ def test_an_edit_makes_the_figures_stale(reading, book, tmp_path):
     assert reading.element_rows(edited, row.surv_id)[1]
 
 
+def test_a_width_at_the_limit_of_resolution_is_a_bound(reading, book, tmp_path):
+    """Below two pixels a crack is at most as wide as it was measured."""
+    import sqlite3
+
+    copy = shutil.copy(book, tmp_path / "copy.gpkg")
+    (row,) = reading.surveys(copy)
+    (photo,) = reading.orthophotos(copy, row.surv_id)
+    assert reading.width_bound_mm(copy, row.surv_id) == 2 * photo.gsd_mm
+    told = {}
+    for px in (1.99, 2.0):
+        with sqlite3.connect(copy) as connection:
+            change = "UPDATE element_stats SET value = ? WHERE stat = 'width_mean_mm' AND elem_id = 'B-01'"
+            assert connection.execute(change, (px * photo.gsd_mm,)).rowcount == 1
+        rows, _ = reading.element_rows(copy, row.surv_id)
+        told[px] = [r["width_is_bound"] for r in rows]
+    assert told == {1.99: [True, False], 2.0: [False, False]}
+
+
 def test_a_book_that_somebody_writes_is_told(reading, book, tmp_path):
     import sqlite3
 

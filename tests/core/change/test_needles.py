@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
 import shapely
 
-from segmentation_core.operations.compare_features import without_needles
+from segmentation_core.change.pieces import CrackPieces
+from segmentation_core.operations.compare_features import crack_features, without_needles
 
 SQUARE = shapely.box(0, 0, 10, 10)
 NEEDLE = shapely.Polygon([(10, 4), (13, 4), (13, 4 + 1e-7)])
@@ -32,3 +37,20 @@ def test_an_outline_that_crosses_itself_is_made_valid() -> None:
 def test_a_line_that_making_valid_leaves_goes_too() -> None:
     spiked = shapely.Polygon([(0, 0), (10, 0), (10, 10), (5, 10), (5, 20), (5, 10), (0, 10)])
     assert without_needles(spiked).bounds == (0, 0, 10, 10)
+
+
+def test_a_cut_at_a_lines_end_leaves_no_piece() -> None:
+    """What is left of a line that ends on an element's outline may be 1e-12 mm long: no format keeps that."""
+    lines = [shapely.LineString([(1, 1), (5, 1)]), shapely.LineString([(10, 1), (10 + 1e-12, 1)])]
+    pieces = CrackPieces(
+        sides=np.array(["b", "b"], dtype=object),
+        kinds=np.array(["new", "stable"], dtype=object),
+        lines=np.array(lines, dtype=object),
+        lengths_mm=np.array([4.0, 1e-12]),
+        uids_a=np.array(["", "x"], dtype=object),
+        uids_b=np.array(["y", "z"], dtype=object),
+        values_mm=np.array([np.nan, 0.1]),
+    )
+    (feature,) = crack_features(cast(Any, SimpleNamespace(pieces=pieces)), {"B1": SQUARE}, 1e3, sure=True)
+    assert (feature.kind, feature.elem_id, feature.uid_b) == ("new", "B1", "y")
+    assert feature.geometry.length == 4e-3

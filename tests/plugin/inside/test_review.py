@@ -206,3 +206,29 @@ def test_points_are_taken_back_and_a_single_point_draws_nothing(page, monkeypatc
     tool.finish()
     assert tool._points == []
     assert rows(page.bench.book, "SELECT count(*) FROM crack_line") == [(3,)]
+
+
+def test_a_width_below_two_pixels_is_told_as_a_bound(page, book):
+    page.order.setCurrentIndex(page.order.findData("class"))
+    page.read()
+    assert page.current().table == "crack_line"
+    assert "≤" not in page.feature.text()
+    with closing(sqlite3.connect(book)) as connection:
+        connection.execute("UPDATE orthophoto SET gsd_mm = 10")  # in place of 1; the crack is 3 mm wide
+        connection.commit()
+    page.read()
+    assert f"≤ {page.current().width_m * 1e3:.2f} mm wide" in page.feature.text()
+
+
+def test_the_table_marks_a_mean_width_that_is_a_bound(plugin):
+    from craquelure.dock.elements import ElementsModel
+
+    model = ElementsModel()
+    model.show(
+        [
+            {"elem_id": "A", "width_mean_mm": 0.4, "width_is_bound": True},
+            {"elem_id": "B", "width_mean_mm": 1.4, "width_is_bound": False},
+        ]
+    )
+    (column,) = [n for n in range(model.columnCount()) if model._columns[n].stat == "width_mean_mm"]
+    assert [model.data(model.index(row, column)) for row in (0, 1)] == ["≤ 0.40", "1.40"]
