@@ -24,8 +24,8 @@ def export(
         str,
         typer.Option(
             "--format",
-            help="shapefile, dxf, xlsx, csv, pdf, html, trends, plots, labelme, masks, dataset, gpkg "
-            "or geojson.",
+            help="shapefile, dxf, xlsx, csv, pdf, html, trends, plots, labelme, masks, dataset, "
+            "corrections, gpkg or geojson.",
         ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Folder, or file, to write.")],

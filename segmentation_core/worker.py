@@ -53,6 +53,7 @@ VERBS: dict[str, str] = {
     "export": "export:export",
     "doctor": "doctor:doctor",
     "trace": "trace:trace",
+    "propose": "propose:propose",
     "model_list": "model:model_list",
     "model_add": "model:model_add",
     "model_remove": "model:model_remove",

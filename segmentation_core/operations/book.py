@@ -16,7 +16,7 @@ from segmentation_core.survey.figures import is_stale
 from segmentation_core.survey.labels import checked_date, checked_name
 from segmentation_core.survey.schema import DEFECT_LAYERS, UNTOUCHED
 from segmentation_core.survey.store import Book, existing, reading, writing
-from segmentation_core.survey.surveys import Survey, orthophotos_of, surveys_of, update_validity
+from segmentation_core.survey.surveys import Survey, orthophotos_of, survey_named, surveys_of, update_validity
 
 __all__ = ["book_check", "book_list", "book_redate", "book_remove", "book_rename"]
 
@@ -55,7 +55,7 @@ def book_rename(book: str | Path, survey: str, name: str) -> dict[str, Any]:
     """
     name = checked_name(name)
     with writing(existing(book)) as opened:
-        found = _survey(opened, survey)
+        found = survey_named(opened, survey)
         if any(other.name == name and other != found for other in surveys_of(opened.connection)):
             raise ParameterError(
                 f"the book has a survey {name!r} already", path=book, remedy="Choose another name"
@@ -77,7 +77,7 @@ def book_redate(book: str | Path, survey: str, date: str) -> dict[str, Any]:
     date = checked_date(date)
     notes = []
     with writing(existing(book)) as opened:
-        found = _survey(opened, survey)
+        found = survey_named(opened, survey)
         opened.connection.execute("UPDATE survey SET date = ? WHERE surv_id = ?", (date, found.surv_id))
         for layer in ("assessed", *_FEATURES):
             opened.connection.execute(
@@ -128,7 +128,7 @@ def book_remove(
     """
     book = existing(book)
     with writing(book) as opened:
-        found = _survey(opened, survey)
+        found = survey_named(opened, survey)
         touched = _touched(opened, found)
         if touched and not edited:
             raise ParameterError(
@@ -225,18 +225,6 @@ def _parted(copies: Copies, book: Path, copy: Path) -> Finding:
         f"two copies were gone on with: {', '.join(counts)}",
         "Books are not merged. Go on with one, and make the other's edits there again; --json lists them",
     )
-
-
-def _survey(opened: Book, name: str) -> Survey:
-    known = surveys_of(opened.connection)
-    found = next((s for s in known if s.name == name), None)
-    if found is None:
-        raise ParameterError(
-            f"there is no survey {name!r}",
-            path=opened.path,
-            remedy=f"The book's surveys are: {', '.join(s.name for s in known) or 'none'}",
-        )
-    return found
 
 
 def _listed(opened: Book, survey: Survey) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from segmentation_core.errors import ParameterError
 from segmentation_core.export.annotations import write_labelme, write_masks
 from segmentation_core.export.csv_table import output_errors
-from segmentation_core.export.dataset import write_dataset
+from segmentation_core.export.dataset import write_corrections, write_dataset
 from segmentation_core.export.dxf import write_dxf
 from segmentation_core.export.element_plots import write_plots
 from segmentation_core.export.report import write_report
@@ -26,7 +26,7 @@ from segmentation_core.export.template import load_template
 from segmentation_core.export.trends import write_trends
 from segmentation_core.survey.figures import is_stale, recompute
 from segmentation_core.survey.store import Book, reading, writing
-from segmentation_core.survey.surveys import Survey, surveys_of
+from segmentation_core.survey.surveys import Survey, survey_named, surveys_of
 
 __all__ = ["FORMATS", "export"]
 
@@ -58,6 +58,7 @@ FORMATS: dict[str, _Format] = {
     "labelme": _Format(write_labelme),
     "masks": _Format(write_masks),
     "dataset": _Format(write_dataset),
+    "corrections": _Format(write_corrections),
     "gpkg": _Format(write_subset, ".gpkg"),
     "geojson": _Format(write_geojson),
 }
@@ -197,11 +198,8 @@ def _chosen(
     if name is not None and pair is not None:
         raise ParameterError("--survey and --pair exclude each other", remedy="Give one of them")
     for wanted in (name, *(pair or ())):
-        if wanted is not None and wanted not in {s.name for s in surveys}:
-            known = ", ".join(s.name for s in surveys) or "none"
-            raise ParameterError(
-                f"there is no survey {wanted!r}", path=book.path, remedy=f"The book's surveys are: {known}"
-            )
+        if wanted is not None:
+            survey_named(book, wanted)
     if pair is not None:
         matching = [p for p in pairs if {p.before.name, p.after.name} == set(pair)]
         if not matching:

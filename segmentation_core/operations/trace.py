@@ -11,16 +11,16 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
-from segmentation_core.errors import CraquelureError, ParameterError, RasterError
+from segmentation_core.errors import ParameterError, RasterError
 from segmentation_core.export.underlay import open_recorded, why_missing
 from segmentation_core.progress import Progress, silent
 from segmentation_core.raster.grid import Window
 from segmentation_core.raster.probability import PROBABILITY_SCALE
 from segmentation_core.statistics.elements import Elements
+from segmentation_core.survey.kept import kept_probabilities
 from segmentation_core.survey.outlines import stored_elements
 from segmentation_core.survey.store import reading
-from segmentation_core.survey.surveys import OrthophotoRecord, orthophotos_of, surveys_of
-from segmentation_core.vectors.class_source import open_class_source
+from segmentation_core.survey.surveys import OrthophotoRecord, orthophotos_of, survey_named
 from segmentation_core.vectors.tracing import least_cost_line, trace_window, tracing_cost
 from segmentation_core.vocabulary import load_vocabulary
 
@@ -67,13 +67,7 @@ def trace(
     """
     progress("trace", 0, 1)
     with reading(book) as opened:
-        known = surveys_of(opened.connection)
-        found = next((s for s in known if s.name == survey), None)
-        if found is None:
-            names = ", ".join(s.name for s in known) or "none"
-            raise ParameterError(
-                f"there is no survey {survey!r}", path=book, remedy=f"The book's surveys are: {names}"
-            )
+        found = survey_named(opened, survey)
         photos = orthophotos_of(opened, found.surv_id)
         elements = stored_elements(opened)
         shown = dict(
@@ -144,16 +138,9 @@ def _beneath(
 
 def _probability(record: OrthophotoRecord, window: Window) -> tuple[NDArray[np.float32] | None, list[str]]:
     """Return the kept probability of the thin class, 0-1, and why there is none where there is none."""
-    alone = "the line follows the picture alone"
-    if record.rasters is None:
-        return None, [f"no probabilities were kept with this survey: {alone}"]
-    try:
-        source = open_class_source(record.rasters)
-    except CraquelureError as exc:
-        return None, [f"{exc}: {alone}"]
-    same = (source.grid.height, source.grid.width) == (record.height_px, record.width_px)
-    if not source.has_probabilities or not same:
-        return None, [f"the rasters in {record.rasters} hold no probabilities of this orthophoto: {alone}"]
+    source, reason = kept_probabilities(record)
+    if source is None:
+        return None, [f"{reason}: the line follows the picture alone"]
     with source.open() as reader:
         given = reader.read(window).probabilities[load_vocabulary().line_class.code]
     known = given <= PROBABILITY_SCALE

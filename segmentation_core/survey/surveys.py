@@ -115,6 +115,25 @@ def require_survey(connection: sqlite3.Connection, name: str, date: str, path: P
     return survey
 
 
+def survey_named(book: Book, name: str) -> Survey:
+    """Return the survey of a name.
+
+    Raises
+    ------
+    ParameterError
+        There is none; the message lists those there are.
+    """
+    known = surveys_of(book.connection)
+    found = next((s for s in known if s.name == name), None)
+    if found is None:
+        raise ParameterError(
+            f"there is no survey {name!r}",
+            path=book.path,
+            remedy=f"The book's surveys are: {', '.join(s.name for s in known) or 'none'}",
+        )
+    return found
+
+
 def enter_survey(book: Book, name: str, date: str) -> Survey:
     """Return the survey of this name and date, new or known."""
     known = require_survey(book.connection, name, date, book.path)

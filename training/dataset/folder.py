@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from segmentation_core.dataset_tables import MANIFEST, SPLITS
 from segmentation_core.errors import ParameterError
 from segmentation_core.vocabulary import load_vocabulary
 from training.data import Tile
@@ -22,7 +23,6 @@ from training.synthetic.samples import IGNORE, Image8, Ingredients
 
 __all__ = [
     "LEAKY",
-    "SPLITS",
     "Dataset",
     "Record",
     "add_pictures",
@@ -32,9 +32,6 @@ __all__ = [
     "write_table",
 ]
 
-SPLITS = ("train", "validation", "test")
-MANIFEST = ("name", "site", "element", "group", "gsd_mm", "annotated", "origin")
-SPLIT_COLUMNS = ("image", "site", "element", "group", "split")
 LEAKY = "leaky.txt"
 """A dataset that holds this file is split after its augmentation, on purpose, as the paper's was."""
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from segmentation_core.dataset_tables import SPLIT_COLUMNS
 from segmentation_core.errors import ParameterError
 from segmentation_core.progress import Progress, silent
 from segmentation_core.vocabulary import load_vocabulary
 from training.dataset.folder import (
     LEAKY,
-    SPLIT_COLUMNS,
     Picture,
     Record,
     add_pictures,

@@ -12,15 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from training.dataset.folder import (
-    LEAKY,
-    MANIFEST,
-    SPLIT_COLUMNS,
-    SPLITS,
-    Dataset,
-    decoded,
-    open_dataset,
-)
+from segmentation_core.dataset_tables import MANIFEST, SPLIT_COLUMNS, SPLITS
+from training.dataset.folder import LEAKY, Dataset, decoded, open_dataset
 
 __all__ = ["pack_dataset"]
 

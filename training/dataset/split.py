@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from segmentation_core.dataset_tables import SPLIT_COLUMNS, SPLITS
 from segmentation_core.errors import ParameterError
-from training.dataset.folder import SPLIT_COLUMNS, SPLITS, Record, open_dataset, write_table
+from training.dataset.folder import Record, open_dataset, write_table
 from training.synthetic.samples import Image8
 
 __all__ = ["SplitSettings", "near_duplicates", "split_dataset"]
