@@ -164,7 +164,7 @@ def test_what_was_reviewed_counts_beneath_the_strokes(surveyed: Path, tmp_path: 
     learnt = next(
         i
         for i, w in enumerate(windows)
-        if w.window.row_off == 512 and w.window.col_off >= 1536 and not w.held_out  # crossed, in one element
+        if w.window.row_off == 512 and w.window.col_off >= 2048 and not w.held_out  # crossed, in one element
     )
     judged = next(i for i, w in enumerate(windows) if w.held_out)
     with closing(sqlite3.connect(surveyed)) as connection, connection:
