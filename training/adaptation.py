@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from torch import nn
 
 from segmentation_core.errors import ModelError, ParameterError
 from segmentation_core.models import LoadedModel, load_model
 from segmentation_core.models.adapter import save_adapter
 from segmentation_core.progress import Progress, silent
+from training.benchmark.plots import over
 from training.calibration import calibrated
 from training.checkpoint_card import checkpoint_card
 from training.data import Tile
@@ -23,7 +25,7 @@ from training.dataset.slices import sliced
 from training.evaluation import Evaluated, for_json, scored, summary
 from training.finish import write_run_record
 from training.parts import adapter_tensors
-from training.prediction import SCALINGS, Scaling, class_logits
+from training.prediction import SCALINGS, Scaling, class_logits, labels_from, softened
 from training.recipe import Recipe, load_recipe
 from training.significance import paired_comparison
 from training.synthetic.samples import Ingredients
@@ -71,7 +73,8 @@ def adapt(
     -------
     dict
         ``kept``, ``before`` and ``after`` (figures with intervals, and every held-out window's),
-        ``comparison``, ``adapter`` (path or None), ``bytes``.
+        ``comparison``, ``adapter`` (path or None), ``bytes``, ``windows`` (of every held-out window its
+        ``name`` and three pictures: ``picture``, and what was found in it ``before`` and ``after``).
 
     Raises
     ------
@@ -92,8 +95,10 @@ def adapt(
     chosen = _fitted_to(recipe or load_recipe("adapt"), loaded)
     folder = out.with_suffix(".run")
     _clear(folder)
+    (folder / "log.csv").unlink(missing_ok=True)
     write_run_record(folder, chosen, dataset, base={"name": loaded.name, "sha256": loaded.sha256})
     before = scored(loaded, held_out, progress)
+    pictures = [{"name": tile.name, **_drawn(folder, tile, before=loaded)} for tile in held_out]
     windows = sliced(tiles, _WINDOW_PX, 384)
     network = train(
         chosen,
@@ -106,7 +111,10 @@ def adapt(
     ).to("cpu")
     adapted = _calibrated(network, loaded, windows, out)
     after = scored(adapted, held_out, progress)
+    for tile, drawn in zip(held_out, pictures, strict=True):
+        drawn |= _drawn(folder, tile, after=adapted)
     better = _merit(after) > _merit(before)
+    _clear(folder)  # what remains says how the adapter was made
     result = {
         "kept": better,
         "before": summary(before),
@@ -114,6 +122,7 @@ def adapt(
         "comparison": for_json(paired_comparison({"after": after.parts, "before": before.parts})),
         "adapter": str(out) if better else None,
         "bytes": None,
+        "windows": pictures,
         "run": {"base": loaded.name, "data": str(data), "recipe": str(folder / "recipe.toml")},
     }
     if better:
@@ -152,6 +161,21 @@ def _calibrated(network: nn.Module, base: LoadedModel, windows: Sequence[Tile], 
     return LoadedModel(network, card, out)
 
 
+def _drawn(folder: Path, tile: Tile, **models: LoadedModel) -> dict[str, str]:
+    """Draw a window, and what models find in it over it; return the files by what they show."""
+    shown = {"picture": tile.image}
+    for when, model in models.items():
+        card = model.card
+        logits = class_logits(model.network, tile.image, Scaling(card.mean, card.std))
+        found = labels_from(softened(logits, card.temperature)[1:], card.thresholds)
+        shown[when] = over(tile.image, found)
+    files = {what: folder / "windows" / f"{tile.name}.{what}.png" for what in shown}
+    for what, path in files.items():
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(shown[what]).save(path)
+    return {what: str(path) for what, path in files.items()}
+
+
 def _merit(result: Evaluated) -> float:
     """Return the mean F1 of the damage classes that the windows show."""
     told = result.figures
@@ -165,8 +189,8 @@ def _base_of(loaded: LoadedModel) -> str:
 
 
 def _clear(folder: Path) -> None:
-    """Take an earlier run's state away; the folder is this module's own."""
-    for name in ("state.safetensors", "best.safetensors", "log.csv"):
+    """Take a run's state away, which is larger than a hundred adapters; the folder is this module's own."""
+    for name in ("state.safetensors", "best.safetensors"):
         (folder / name).unlink(missing_ok=True)
 
 

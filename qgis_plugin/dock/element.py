@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from qgis.core import Qgis, QgsProcessingUtils, QgsProject, QgsRectangle
-from qgis.PyQt.QtCore import QItemSelectionModel, QSize, Qt, QTimer
-from qgis.PyQt.QtGui import QPixmap
+from qgis.PyQt.QtCore import QItemSelectionModel, QTimer
 from qgis.PyQt.QtWidgets import (
-    QApplication,
     QComboBox,
     QFileDialog,
     QFrame,
@@ -29,54 +27,12 @@ from ..settings import engine_python
 from ..tasks import in_background
 from ..translation import language, tr
 from ..widgets import button, narrowing, row
+from .picture import Picture
 
 __all__ = ["ElementPage"]
 
 _SETTLED_MS = 300
 """Between choosing another element and asking for it: who steps through a table wants the last one."""
-
-
-class _Picture(QLabel):
-    """A picture as wide as its place, but no wider than it is."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._whole = QPixmap(str(path))
-        policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        policy.setHeightForWidth(True)
-        self.setSizePolicy(policy)
-
-    def hasHeightForWidth(self) -> bool:
-        """Return True."""
-        return True
-
-    def heightForWidth(self, width: int) -> int:
-        """Return how high the picture is at a width."""
-        width = min(width, self._whole.width())
-        return round(width * self._whole.height() / max(self._whole.width(), 1))
-
-    def sizeHint(self) -> QSize:
-        """Return its size at its width."""
-        return QSize(self.width(), self.heightForWidth(self.width()))
-
-    def minimumSizeHint(self) -> QSize:
-        """Return next to nothing."""
-        return QSize(1, 1)
-
-    def resizeEvent(self, event: Any) -> None:
-        """Scale the picture."""
-        super().resizeEvent(event)
-        if self._whole.isNull() or self.width() <= 0:
-            return
-        ratio = self.devicePixelRatioF()
-        width = min(round(self.width() * ratio), self._whole.width())
-        shown = self._whole.scaledToWidth(width, Qt.TransformationMode.SmoothTransformation)
-        shown.setDevicePixelRatio(ratio)
-        self.setPixmap(shown)
-
-    def copy(self) -> None:
-        """Put the whole picture on the clipboard."""
-        QApplication.clipboard().setPixmap(self._whole)
 
 
 class _Card(QFrame):
@@ -94,7 +50,7 @@ class _Card(QFrame):
         super().__init__()
         self.path = path
         self.setFrameShape(QFrame.Shape.StyledPanel)
-        picture = _Picture(path)
+        picture = Picture(path)
         column = QVBoxLayout(self)
         column.setContentsMargins(2, 2, 2, 2)
         column.addWidget(picture)

@@ -22,6 +22,7 @@ from ..results.book import BookFault, SurveyRow, is_writable, surveys
 from ..results.local_crs import is_local, use_stand_in
 from ..translation import tr
 from ..widgets import Pages
+from .adapting import AdaptPage
 from .comparison import ComparisonPage
 from .edits import EditWatch
 from .element import ElementPage
@@ -75,6 +76,7 @@ class Panel(QgsDockWidget):
         self.review = ReviewPage(self)
         self.comparison = ComparisonPage(self)
         self.thresholds = ThresholdsPage(self)
+        self.adapting = AdaptPage(self)
         self.printing = PrintPage(self)
         self.pages = Pages("craquelurePages")
         for page, title in (
@@ -84,6 +86,7 @@ class Panel(QgsDockWidget):
             (self.review, tr("Review")),
             (self.comparison, tr("Changes")),
             (self.thresholds, tr("Thresholds")),
+            (self.adapting, tr("Adapt")),
             (self.printing, tr("Print")),
         ):
             self.pages.add(page, title)
@@ -178,6 +181,7 @@ class Panel(QgsDockWidget):
             self.review,
             self.comparison,
             self.thresholds,
+            self.adapting,
             self.printing,
         ):
             page.refresh()
@@ -214,3 +218,4 @@ class Panel(QgsDockWidget):
         self.review.stop()
         self.comparison.stop()
         self.thresholds.stop()
+        self.adapting.stop()

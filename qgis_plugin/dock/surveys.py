@@ -28,6 +28,7 @@ from ..settings import default_device, engine_python
 from ..tasks import in_background
 from ..translation import tr
 from ..widgets import button, narrowing, row, tree
+from .models import ModelBox
 from .run_list import RunList
 from .runs import Run, RunQueue, RunState
 from .scale import ScaleTool
@@ -85,6 +86,7 @@ class SurveysPage(QWidget):
         self.id_field = narrowing(QgsFieldComboBox())
         self.id_field.setObjectName("craquelureIdField")
         self.element_layer.layerChanged.connect(self.id_field.setLayer)
+        self.model = ModelBox("craquelureModel", with_adapters=True)
         self.classes = _optional_layer(
             "craquelureClasses", QgsMapLayerProxyModel.Filter.RasterLayer, tr("none: run the network")
         )
@@ -108,12 +110,14 @@ class SurveysPage(QWidget):
         form.addRow(tr("Name"), self.name)
         form.addRow(tr("Elements"), self.element_layer)
         form.addRow(tr("Id field"), self.id_field)
+        form.addRow(tr("Model"), self.model)
         form.addRow(tr("Class raster"), self.classes)
         form.addRow(self.run_button)
 
     def refresh(self) -> None:
         """Show the surveys of the book."""
         self.table.clear()
+        self.model.show_book(self._panel.book)
         listed = self._panel.listed_surveys()
         for survey in listed:
             state = tr("edited: figures are stale") if survey.stale else ""
@@ -163,6 +167,8 @@ class SurveysPage(QWidget):
             parameters.update(ELEMENTS=elements.id(), ID_FIELD=self.id_field.currentField())
         if classes is not None:
             parameters["CLASSES"] = classes.source()
+        elif self.model.currentData():
+            parameters["MODEL"] = self.model.currentData()
         gsd = self.gsd.value() or layer.customProperty(GSD_PROPERTY)
         if gsd:
             parameters["GSD_MM"] = float(gsd)

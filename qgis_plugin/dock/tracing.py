@@ -8,7 +8,6 @@ from typing import Any
 from qgis.core import (
     QgsCoordinateTransform,
     QgsCsException,
-    QgsFeature,
     QgsGeometry,
     QgsPointXY,
     QgsProject,
@@ -21,31 +20,15 @@ from qgis.PyQt.QtGui import QColor
 
 from ..engine.client import Engine
 from ..engine.errors import EngineError
+from ..results.adding import add_feature
 from ..settings import engine_python
 from ..tasks import in_background
 from ..translation import tr
 
-__all__ = ["TraceTool", "add_line"]
+__all__ = ["TraceTool"]
 
 _COLOUR = QColor("#ff00c8")
 """Of no defect class, and of no paint."""
-
-
-def add_line(layer: QgsVectorLayer, points: list[QgsPointXY], columns: dict[str, Any]) -> bool:
-    """Add a crack line to a layer of a book, at once and not in an edit session; say whether it was taken.
-
-    The book's triggers give it its uid, call it drawn and write the log.
-    """
-    feature = QgsFeature(layer.fields())
-    feature.setGeometry(QgsGeometry.fromPolylineXY(points))
-    for name, value in columns.items():
-        feature.setAttribute(name, value)
-    provider = layer.dataProvider()
-    for number in provider.pkAttributeIndexes():
-        feature.setAttribute(number, provider.defaultValueClause(number))
-    taken, _ = provider.addFeatures([feature])
-    layer.triggerRepaint()
-    return bool(taken)
 
 
 class TraceTool(QgsMapTool):
@@ -181,7 +164,7 @@ class TraceTool(QgsMapTool):
         if target is not None:
             columns = dict(self._parts[0]["columns"])
             columns["len_m"] = sum(part["columns"]["len_m"] for part in self._parts)
-            if add_line(target[2], self._line(), columns):
+            if add_feature(target[2], QgsGeometry.fromPolylineXY(self._line()), columns):
                 self._added()
             else:
                 self._tell(tr("The line could not be written to the book. Is it read-only, or in use?"))

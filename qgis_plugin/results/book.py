@@ -56,6 +56,7 @@ class OrthophotoRow:
     model: str | None
     probability: str | None
     run: dict[str, Any]
+    metres_per_unit: float
 
 
 @contextmanager
@@ -121,7 +122,7 @@ def orthophotos(book: str | Path, surv_id: str) -> list[OrthophotoRow]:
     BookFault
     """
     query = (
-        "SELECT orth_id, path, sha256, gsd_mm, model, rasters, run FROM orthophoto "
+        "SELECT orth_id, path, sha256, gsd_mm, model, rasters, run, m_per_unit FROM orthophoto "
         "WHERE surv_id = ? ORDER BY fid"
     )
     with reading(book) as connection:
@@ -131,7 +132,7 @@ def orthophotos(book: str | Path, surv_id: str) -> list[OrthophotoRow]:
 
 
 def _orthophoto(folder: Path, row: tuple[Any, ...]) -> OrthophotoRow:
-    orth_id, path, sha256, gsd_mm, model, rasters, run = row
+    orth_id, path, sha256, gsd_mm, model, rasters, run, metres_per_unit = row
     probability = None
     if rasters is not None:
         kept = Path(os.path.normpath(folder / rasters)) / "probability.tif"
@@ -144,6 +145,7 @@ def _orthophoto(folder: Path, row: tuple[Any, ...]) -> OrthophotoRow:
         model,
         probability,
         json.loads(run or "{}") or {},
+        metres_per_unit,
     )
 
 

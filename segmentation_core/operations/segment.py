@@ -166,6 +166,7 @@ def _resolve(
             "sha256": loaded.sha256,
             "thresholds": dict(loaded.card.thresholds),
             "temperature": loaded.card.temperature,
+            **({"adapted_from": told["base"]} if (told := loaded.card.about.get("adapter")) else {}),
         },
         "parameters": {
             "tile_px": plan.tile_px,

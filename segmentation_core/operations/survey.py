@@ -327,10 +327,16 @@ def _record(
         grid.gsd_mm,
         tuple(grid.affine)[:6],
         grid.metres_per_unit,
-        model=model_run.get("model", {}).get("name"),
+        model=_model_name(model_run.get("model", {})),
         rasters=None if rasters is None else str(rasters.resolve()),
         run=model_run,
     )
+
+
+def _model_name(model: Mapping[str, Any]) -> str | None:
+    """Return what results call the model; an adapter is named with its base."""
+    name, base = model.get("name"), model.get("adapted_from")
+    return name if base is None else f"{name} (adapted from {base})"
 
 
 def _discard(folder: Path, book: Path) -> None:

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from training.benchmark.reliability import Reliability
     from training.benchmark.trial import Trial
 
-__all__ = ["coloured", "curves", "errors", "grey", "lambdas", "panels", "reliability", "sheet"]
+__all__ = ["coloured", "curves", "errors", "grey", "lambdas", "over", "panels", "reliability", "sheet"]
 
 _GAP, _HEADING = 6, 18
 _IGNORED_GREY = 128
+_OVER = 0.8
 _RIGHT, _MISSED, _FALSE = (40, 40, 40), (0, 114, 178), (213, 94, 0)
 """Black, blue and vermilion: told apart by colour-blind readers (Okabe and Ito)."""
 
@@ -65,6 +66,14 @@ def coloured(label: NDArray[np.uint8]) -> NDArray[np.uint8]:
         picture[label == defect.value] = [int(defect.colour[i : i + 2], 16) for i in (1, 3, 5)]
     picture[label == load_vocabulary().nodata_value] = _IGNORED_GREY
     return picture
+
+
+def over(picture: NDArray[np.uint8], label: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture (H, W, 3) with the damage of a label (H, W) over it, in the vocabulary's colours."""
+    damaged = (label != load_vocabulary().background_value) & (label != load_vocabulary().nodata_value)
+    return np.where(damaged[..., None], (picture * (1 - _OVER) + coloured(label) * _OVER), picture).astype(
+        np.uint8
+    )
 
 
 def errors(found: NDArray[np.uint8], label: NDArray[np.uint8]) -> NDArray[np.uint8]:

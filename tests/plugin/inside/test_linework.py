@@ -124,12 +124,14 @@ def test_what_cannot_be_joined_is_told(near, book):
     near.joining.click(on_map((100, 51.5)))
     assert "one line already" in near.bench.told[-1]
     # a third line that ends where the cut is
-    from craquelure.dock.tracing import add_line
+    from craquelure.results.adding import add_feature
+    from qgis.core import QgsGeometry
 
     layer = near._layer_of("crack_line")
     ((node,),) = rows(book, "SELECT min(node_id) FROM crack_node")
     columns = {"surv_id": "S1", "orth_id": "O1", "class_cd": "craquelure", "node_a": node, "node_b": -99}
-    add_line(layer, [on_map(LONG), on_map((300, 90))], columns)
+    gap = QgsGeometry.fromPolylineXY([on_map(LONG), on_map((300, 90))])
+    add_feature(layer, gap, columns)
     near.joining.click(on_map((290, 51.5)))
     near.joining.click(on_map((310, 51.5)))
     assert "no junction any more" in near.bench.told[-1]

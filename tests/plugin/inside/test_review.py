@@ -174,14 +174,14 @@ def test_a_book_is_read_when_the_page_is_seen(page, book):
 
 
 def test_a_traced_line_enters_the_book_as_drawn(page, book):
-    from craquelure.dock.tracing import add_line
-    from qgis.core import QgsPointXY
+    from craquelure.results.adding import add_feature
+    from qgis.core import QgsGeometry, QgsPointXY
 
     layer = page._layer_of("crack_line")
     columns = {"surv_id": "S1", "orth_id": "O1", "elem_id": "image", "class_cd": "craquelure", "len_m": 0.3}
     columns |= {"t_start": "2026-05-01", "t_end": None}
     points = [QgsPointXY(500000.1 + 0.01 * k, 4400000.1) for k in range(31)]
-    assert add_line(layer, points, columns)
+    assert add_feature(layer, QgsGeometry.fromPolylineXY(points), columns)
     ((uid, status, start),) = rows(
         book, "SELECT uid, status, t_start FROM crack_line WHERE surv_id = 'S1' AND len_m = 0.3"
     )

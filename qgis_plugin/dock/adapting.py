@@ -1,0 +1,522 @@
+"""The page of adapting: correct a few windows by strokes, and have the model learn from them."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from qgis.core import Qgis, QgsGeometry, QgsPointXY, QgsProcessingUtils, QgsProject, QgsVectorLayer
+from qgis.gui import QgsMapToolEmitPoint
+from qgis.PyQt.QtCore import QObject, Qt, pyqtSignal
+from qgis.PyQt.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QGroupBox,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSpinBox,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..engine.client import run_once
+from ..engine.errors import EngineError
+from ..results.book import BookFault, orthophotos
+from ..results.corrections import (
+    BACKGROUND,
+    CorrectionLayers,
+    CorrectionWindow,
+    adapter_file,
+    correction_layers,
+    stroke_classes,
+)
+from ..results.loading import load_beneath, load_now, survey_layers
+from ..results.rasters import class_name, defect_classes
+from ..settings import default_device, engine_python
+from ..tasks import in_background
+from ..translation import tr
+from ..widgets import button, narrowing, row, tree
+from .models import ModelBox
+from .picture import Picture
+from .strokes import StrokeTool
+
+__all__ = ["AdaptPage"]
+
+_KEY = Qt.ItemDataRole.UserRole
+_BRUSH_PX = {"line": 3.0, "polygon": 12.0, BACKGROUND: 16.0}
+"""Width of a new brush by what it paints: a crack's, and comfortable ones."""
+
+_MINUTES = 8
+
+
+class _Progress(QObject):
+    """Carries an engine's progress from the thread that hears it to the window."""
+
+    progress = pyqtSignal(str, float, float)
+
+    def hear(self, stage: str, done: float, total: float, unit: str) -> None:
+        """Take what an engine tells."""
+        del unit
+        self.progress.emit(stage, done, total)
+
+
+class AdaptPage(QWidget):
+    """Propose windows, paint, adapt, look, keep or roll back."""
+
+    def __init__(self, panel: Any) -> None:
+        super().__init__()
+        self._panel = panel
+        self._layers: CorrectionLayers | None = None
+        self._rows: list[CorrectionWindow] = []
+        self._widths_m: dict[str, float] = {}
+        self._task: Any = None
+        self._pixel_mm = 1.0
+        self._heard = _Progress()
+        self._heard.progress.connect(self._show_progress)
+        self.survey = narrowing(QComboBox())
+        self.survey.setObjectName("craquelureAdaptSurvey")
+        self.survey.currentIndexChanged.connect(lambda *_: self._survey_chosen())
+        self.base = ModelBox("craquelureAdaptBase", with_adapters=False)
+        canvas = panel.iface.mapCanvas()
+        self.brush_tool = StrokeTool(canvas, self._stroke_layer, self._brush, self.add_stroke)
+        self.place_tool = QgsMapToolEmitPoint(canvas)
+        self.place_tool.canvasClicked.connect(lambda point, *_: self.add_window(point))
+        self._make_windows()
+        self._make_brushes()
+        self._make_learning()
+        form = QFormLayout()
+        form.addRow(tr("Survey"), self.survey)
+        form.addRow(tr("Model"), self.base)
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        for part in (self._windows_box, self._brush_box, self._learn_box, self._result_box):
+            column.addWidget(part)
+        column.addStretch(1)
+        self._show_busy(None)
+
+    def _make_windows(self) -> None:
+        self.count = QSpinBox()
+        self.count.setObjectName("craquelureAdaptCount")
+        self.count.setRange(3, 24)
+        self.count.setValue(10)
+        self.windows = tree("craquelureAdaptWindows", [tr("Window"), tr("Strokes"), tr("For")])
+        self.windows.currentItemChanged.connect(lambda item, *_: self._go_to(item))
+        self.windows.setMinimumHeight(self.windows.fontMetrics().lineSpacing() * 7)
+        self.propose_button = button("craquelureAdaptPropose", tr("Propose windows"), self.propose)
+        self.place_button = button("craquelureAdaptPlace", tr("Add one here…"), self._start_placing)
+        self._windows_box = QGroupBox(tr("1. Where to correct"))
+        column = QVBoxLayout(self._windows_box)
+        column.addLayout(row(self.propose_button, self.count, self.place_button))
+        column.addWidget(self.windows)
+
+    def _make_brushes(self) -> None:
+        self.brushes = QButtonGroup(self)
+        self._brush_box = QGroupBox(tr("2. Paint what is there"))
+        column, buttons = QVBoxLayout(self._brush_box), []
+        for number, (code, name, colour) in enumerate(stroke_classes()):
+            each = QPushButton(name)
+            each.setObjectName(f"craquelureBrush_{code}")
+            each.setCheckable(True)
+            each.setStyleSheet(f"QPushButton:checked {{ border: 2px solid {colour}; }}")
+            each.clicked.connect(lambda *_, number=number: self.take_brush(number))
+            self.brushes.addButton(each, number)
+            buttons.append(each)
+        self.width = QDoubleSpinBox()
+        self.width.setObjectName("craquelureBrushWidth")
+        self.width.setDecimals(2)
+        self.width.setRange(0.01, 10_000.0)
+        self.width.setSuffix(" mm")
+        self.width.valueChanged.connect(self._width_chosen)
+        hint = QLabel(
+            tr(
+                "Only where the result is wrong, and some places that must stay as they are. What no stroke "
+                "covers is not learnt. Windows for judging need strokes too."
+            )
+        )
+        hint.setWordWrap(True)
+        column.addLayout(row(*buttons))
+        column.addLayout(
+            row(
+                QLabel(tr("Brush")),
+                self.width,
+                button("craquelureStrokeBack", tr("Take back"), self.take_back),
+            )
+        )
+        column.addWidget(hint)
+
+    def _make_learning(self) -> None:
+        self.minutes = QDoubleSpinBox()
+        self.minutes.setObjectName("craquelureAdaptMinutes")
+        self.minutes.setDecimals(1)
+        self.minutes.setRange(0.1, 120.0)
+        self.minutes.setValue(_MINUTES)
+        self.minutes.setSuffix(tr(" min"))
+        self.adapt_button = button("craquelureAdapt", tr("Adapt"), self.adapt)
+        self.cancel_button = button("craquelureAdaptCancel", tr("Cancel"), self.cancel)
+        self.progress = QProgressBar()
+        self.progress.setObjectName("craquelureAdaptProgress")
+        self._learn_box = QGroupBox(tr("3. Learn from it"))
+        column = QVBoxLayout(self._learn_box)
+        column.addLayout(row(self.adapt_button, QLabel(tr("at most")), self.minutes, self.cancel_button))
+        column.addWidget(self.progress)
+        self.verdict = QLabel()
+        self.verdict.setObjectName("craquelureAdaptVerdict")
+        self.verdict.setWordWrap(True)
+        self.verdict.setTextFormat(Qt.TextFormat.RichText)
+        self.use_button = button("craquelureAdaptUse", tr("Use it for surveys"), self.use)
+        self.roll_back_button = button("craquelureAdaptRollBack", tr("Roll back"), self.roll_back)
+        self._pictures = QWidget()
+        QVBoxLayout(self._pictures).setContentsMargins(0, 0, 0, 0)
+        self._result_box = QGroupBox(tr("4. Before and after"))
+        column = QVBoxLayout(self._result_box)
+        column.addWidget(self.verdict)
+        column.addLayout(row(self.use_button, self.roll_back_button))
+        column.addWidget(self._pictures)
+        self._result_box.hide()
+
+    def refresh(self) -> None:
+        """List the surveys of the book again."""
+        chosen = self.survey.currentData()
+        self.survey.blockSignals(True)
+        self.survey.clear()
+        for each in self._panel.listed_surveys():
+            title = each.name if each.name == each.date else f"{each.name} ({each.date})"
+            self.survey.addItem(title, (each.surv_id, each.name))
+        at = self.survey.findData(chosen)
+        self.survey.setCurrentIndex(at if at >= 0 else self.survey.count() - 1)
+        self.survey.blockSignals(False)
+        if self.survey.currentData() != chosen or chosen is None:
+            self._survey_chosen()
+
+    def showEvent(self, event: Any) -> None:
+        """Load the corrections that there are."""
+        super().showEvent(event)
+        if self._layers is None:
+            self._load()
+
+    def _survey_chosen(self) -> None:
+        self._layers, self._widths_m = None, {}
+        self._result_box.hide()
+        photo = self._photo()
+        if photo is not None:
+            model = photo.run.get("model", {})
+            self.base.choose(str(model.get("adapted_from") or model.get("name") or ""))
+            self._pixel_mm = photo.gsd_mm
+        if self.isVisible():
+            self._load()
+        else:
+            self._show_windows()
+
+    def _photo(self) -> Any:
+        """Return the first orthophoto of the survey, None where there is none."""
+        if self.survey.currentData() is None:
+            return None
+        try:
+            return next(iter(orthophotos(self._panel.book, self.survey.currentData()[0])), None)
+        except BookFault as fault:
+            self._panel.tell(str(fault))
+            return None
+
+    def _load(self) -> None:
+        photo = self._photo()
+        if photo is not None:
+            self._layers = correction_layers(
+                QgsProject.instance(),
+                self._panel.book,
+                self.survey.currentData()[0],
+                photo.metres_per_unit,
+            )
+        self._show_windows()
+
+    def _show_windows(self) -> None:
+        at = self.windows.indexOfTopLevelItem(self.windows.currentItem())
+        self._rows = [] if self._layers is None else self._layers.rows()
+        self.windows.blockSignals(True)
+        self.windows.clear()
+        for each in self._rows:
+            title = f"{each.number}  {each.elem_id}".rstrip()
+            item = QTreeWidgetItem(
+                [title, str(each.strokes), tr("judging") if each.held_out else tr("learning")]
+            )
+            item.setData(0, _KEY, each.fid)
+            self.windows.addTopLevelItem(item)
+        if 0 <= at < len(self._rows):
+            self.windows.setCurrentItem(self.windows.topLevelItem(at))
+        self.windows.blockSignals(False)
+        known, there = self.survey.count() > 0, bool(self._rows)
+        self.propose_button.setEnabled(known and self._panel.can_write())
+        self.place_button.setEnabled(known and self._panel.can_write())
+        self._brush_box.setEnabled(there)
+        self.adapt_button.setEnabled(self._task is None and self._lacking() == "")
+        self.adapt_button.setToolTip(self._lacking())
+
+    def _lacking(self) -> str:
+        """Say what is to be painted before anything can be learnt; an empty text where it is enough."""
+        if not any(each.strokes for each in self._rows if not each.held_out):
+            return tr("Paint in a window for learning first.")
+        if not any(each.strokes for each in self._rows if each.held_out):
+            return tr("Paint in a window for judging too: it tells whether the model got better.")
+        return ""
+
+    def propose(self) -> None:
+        """Have the engine propose windows."""
+        self._ask_for_windows({"windows": self.count.value()})
+
+    def _start_placing(self) -> None:
+        self._panel.iface.mapCanvas().setMapTool(self.place_tool)
+        self._panel.tell(tr("Click where the middle of the window shall be."), Qgis.MessageLevel.Info)
+
+    def add_window(self, point: QgsPointXY) -> None:
+        """Add a window around a point of the map."""
+        layer = next(iter(self._survey_layers()), None)
+        if layer is None:
+            return
+        placed = self._panel.iface.mapCanvas().mapSettings().mapToLayerCoordinates(layer, point)
+        self._ask_for_windows({"at": [placed.x(), placed.y()]})
+
+    def _survey_layers(self) -> list[QgsVectorLayer]:
+        if self.survey.currentData() is None:
+            return []
+        surv_id, name = self.survey.currentData()
+        group = f"{Path(self._panel.book).stem}: {name}"
+        return load_now(QgsProject.instance(), survey_layers(self._panel.book, surv_id), group)
+
+    def _ask_for_windows(self, what: dict[str, Any]) -> None:
+        if self.survey.currentData() is None:
+            return
+        arguments = {"book": self._panel.book, "survey": self.survey.currentData()[1], **what}
+        self._start(
+            tr("Looking for windows"),
+            lambda python, is_cancelled: run_once(
+                python, "propose", arguments, self._heard.hear, is_cancelled
+            ),
+            self._proposed,
+        )
+
+    def _start(self, title: str, work: Callable[..., Any], done: Callable[[Any, str], None]) -> None:
+        """Have an engine do something, with progress, one thing at a time."""
+        if self._task is not None:
+            return
+        try:
+            python = engine_python()
+        except EngineError as error:
+            self._panel.tell(str(error))
+            return
+        self._task = in_background(
+            title, lambda is_cancelled: work(python, is_cancelled), lambda *told: self._ended(done, *told)
+        )
+        self._show_busy(title)
+
+    def _ended(self, done: Callable[[Any, str], None], result: Any, fault: str) -> None:
+        self._task = None
+        self._show_busy(None)
+        if fault:
+            self._panel.tell(fault)
+        done(result, fault)
+
+    def _proposed(self, result: Any, fault: str) -> None:
+        if fault:
+            return
+        for note in result["notes"]:
+            self._panel.tell(note, Qgis.MessageLevel.Info)
+        self._load()
+        if self._rows and self.windows.currentItem() is None:
+            self.windows.setCurrentItem(self.windows.topLevelItem(0))
+
+    def _go_to(self, item: QTreeWidgetItem | None) -> None:
+        """Show a window on the map, over its orthophoto, with what was found there."""
+        if item is None or self._layers is None:
+            return
+        found = next((each for each in self._rows if each.fid == item.data(0, _KEY)), None)
+        if found is None:
+            return
+        self._survey_layers()
+        for photo in orthophotos(self._panel.book, self.survey.currentData()[0]):
+            load_beneath(QgsProject.instance(), photo.path)
+        canvas, box = self._panel.iface.mapCanvas(), found.outline.boundingBox()
+        box.scale(1.1)
+        canvas.setExtent(canvas.mapSettings().layerExtentToOutputExtent(self._layers.windows, box))
+        canvas.refresh()
+        if self.brushes.checkedButton() is not None:
+            canvas.setMapTool(self.brush_tool)
+
+    def take_brush(self, number: int) -> None:
+        """Paint with a class from now on."""
+        self.brushes.button(number).setChecked(True)
+        self.width.blockSignals(True)
+        self.width.setValue(self._width_m(self._class_code()) * 1e3)
+        self.width.blockSignals(False)
+        self._panel.iface.mapCanvas().setMapTool(self.brush_tool)
+
+    def _class_code(self) -> str:
+        return stroke_classes()[max(self.brushes.checkedId(), 0)][0]
+
+    def _width_m(self, code: str) -> float:
+        kind = next((d["geometry"] for d in defect_classes() if d["code"] == code), BACKGROUND)
+        return self._widths_m.get(code, _BRUSH_PX[kind] * self._pixel_mm / 1e3)
+
+    def _width_chosen(self, width_mm: float) -> None:
+        self._widths_m[self._class_code()] = width_mm / 1e3
+
+    def _stroke_layer(self) -> QgsVectorLayer | None:
+        return None if self._layers is None else self._layers.strokes
+
+    def _brush(self) -> tuple[str, float]:
+        """Return colour and width of the brush, in the layer's units."""
+        code = self._class_code()
+        colour = next(colour for known, _, colour in stroke_classes() if known == code)
+        metres = 1.0 if self._layers is None else self._layers.metres_per_unit
+        return colour, self._width_m(code) / metres
+
+    def add_stroke(self, points: list[QgsPointXY]) -> None:
+        """Put a stroke into the file, in the layer's coordinates."""
+        if self._layers is None:
+            return
+        line = QgsGeometry.fromPolylineXY(points)
+        if not any(line.intersects(each.outline) for each in self._rows):
+            self._panel.tell(tr("This stroke lies in no window. Paint inside one, or add one here."))
+            return
+        code = self._class_code()
+        if not self._layers.add_stroke(points, code, self._width_m(code)):
+            self._panel.tell(
+                tr("The stroke could not be written. Is the folder read-only, or the disk full?")
+            )
+        self._show_windows()
+
+    def take_back(self) -> None:
+        """Remove the last stroke."""
+        if self._layers is not None and not self._layers.take_back():
+            self._panel.tell(tr("There is no stroke to take back."), Qgis.MessageLevel.Info)
+        self._show_windows()
+
+    def adapt(self) -> None:
+        """Learn from the strokes, in the background."""
+        if self.survey.currentData() is None or self._lacking():
+            return
+        book, name = self._panel.book, self.survey.currentData()[1]
+        data, out = QgsProcessingUtils.generateTempFilename("corrections"), adapter_file(book, name)
+        words = ["--data", data, "-o", str(out), "--max-seconds", str(round(self.minutes.value() * 60))]
+        words += ["--device", default_device()]
+        base = self.base.currentData()
+        words += ["--base", base] if base else []
+        dataset = {"book": book, "format": "corrections", "out": data, "survey": name}
+
+        def work(python: str, is_cancelled: Callable[[], bool]) -> Any:
+            out.parent.mkdir(exist_ok=True)
+            run_once(python, "export", dataset, is_cancelled=is_cancelled)
+            return run_once(python, "adapt", {"words": words}, self._heard.hear, is_cancelled)
+
+        self._result_box.hide()
+        self._start(tr("Adapting the model"), work, self._adapted)
+
+    def cancel(self) -> None:
+        """Stop what runs; strokes and earlier adapters stay."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def _adapted(self, result: Any, fault: str) -> None:
+        if fault:
+            return
+        self._result_box.show()
+        kept = bool(result["kept"])
+        self.use_button.setVisible(kept)
+        self.roll_back_button.setVisible(kept)
+        self.verdict.setText(_verdict(result))
+        layout = self._pictures.layout()
+        while layout.count():
+            layout.takeAt(0).widget().deleteLater()
+        for each in result["windows"]:
+            for key, title in (
+                ("picture", each["name"]),
+                ("before", tr("Before")),
+                ("after", tr("After")),
+            ):
+                layout.addWidget(QLabel(title))
+                layout.addWidget(Picture(Path(each[key])))
+        self._panel.surveys.model.show_book(self._panel.book)
+
+    def use(self) -> None:
+        """Choose the adapter for the next surveys."""
+        path = adapter_file(self._panel.book, self.survey.currentData()[1])
+        self._panel.surveys.model.show_book(self._panel.book)
+        self._panel.surveys.model.choose(str(path))
+        self._panel.pages.setCurrentWidget(self._panel.surveys)
+
+    def roll_back(self) -> None:
+        """Have the adapter before this one back, or none."""
+        words = ["-o", str(adapter_file(self._panel.book, self.survey.currentData()[1])), "--roll-back"]
+        self._start(
+            tr("Rolling back"),
+            lambda python, is_cancelled: run_once(
+                python, "adapt", {"words": words}, is_cancelled=is_cancelled
+            ),
+            self._rolled_back,
+        )
+
+    def _rolled_back(self, result: Any, fault: str) -> None:
+        if fault:
+            return
+        self._result_box.hide()
+        self._panel.surveys.model.show_book(self._panel.book)
+        told = (
+            tr("Rolled back: the adapter before it is in its place.")
+            if result["adapter"]
+            else tr("Rolled back: surveys use the model as it was.")
+        )
+        self._panel.tell(told, Qgis.MessageLevel.Success)
+
+    def _show_progress(self, stage: str, done: float, total: float) -> None:
+        if self._task is not None:
+            self.progress.setRange(0, 100)
+            self.progress.setValue(round(100 * done / total) if total else 0)
+            self.progress.setFormat(f"{_stages().get(stage, stage)}: %p %")
+
+    def _show_busy(self, title: str | None) -> None:
+        self.progress.setVisible(title is not None)
+        self.progress.setRange(0, 0)
+        self.progress.setFormat(title or "")
+        self.cancel_button.setEnabled(title is not None)
+        self._show_windows()
+
+    def stop(self) -> None:
+        """End what runs."""
+        self.cancel()
+        for tool in (self.brush_tool, self.place_tool):
+            self._panel.iface.mapCanvas().unsetMapTool(tool)
+
+
+def _stages() -> dict[str, str]:
+    return {
+        "propose": tr("Looking for doubt"),
+        "look": tr("Looking at the picture"),
+        "evaluate": tr("Judging"),
+        "train": tr("Learning"),
+    }
+
+
+def _verdict(result: dict[str, Any]) -> str:
+    """Return what came of it as rich text: the figures of the windows for judging, before and after."""
+    titles = {}
+    for defect in defect_classes():
+        code, name = defect["code"], class_name(defect)
+        if defect["geometry"] == "line":
+            titles[f"{code}.tolerance_f1"] = tr("{name} within 2 px, F1", name=name)
+        titles[f"{code}.f1"] = tr("{name}, F1", name=name)
+    rows = [f"<tr><td></td><td>{html.escape(tr('Before'))}</td><td>{html.escape(tr('After'))}</td></tr>"]
+    for key, title in titles.items():
+        pair = [result[when]["figures"].get(key) for when in ("before", "after")]
+        if None not in pair:
+            cells = "".join(f"<td>&nbsp;{value:.2f}</td>" for value in pair)
+            rows.append(f"<tr><td>{html.escape(title)}</td>{cells}</tr>")
+    verdict = (
+        tr("Better on the windows for judging. It is kept with the book.")
+        if result["kept"]
+        else tr("Not better on the windows for judging, so nothing was kept. Paint more, or other places.")
+    )
+    return f"<p><b>{html.escape(verdict)}</b></p><table>{''.join(rows)}</table>"
