@@ -89,25 +89,27 @@ def learning_parameters(network: nn.Module, trained: str) -> dict[str, nn.Parame
 
 
 def adapter_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """Return what makes an adapter, by name: normalisation with its running statistics, and head."""
-    tensors: dict[str, Tensor] = dict(learning_parameters(network, "norm_and_head"))
-    ours = ("running_mean", "running_var")
-    return tensors | {name: value for name, value in network.named_buffers() if name.endswith(ours)}
+    """Return what makes an adapter, by name: the factors and offsets of normalisation, and the head."""
+    return dict(learning_parameters(network, "norm_and_head"))
 
 
-def set_training(network: nn.Module, trained: str, *, frozen: bool, legacy_bn: bool) -> None:
+def set_training(
+    network: nn.Module, trained: str, *, frozen: bool, legacy_bn: bool, statistics: str = "batch"
+) -> None:
     """Put a network into training mode; a frozen encoder keeps its running statistics.
 
     Parameters
     ----------
     trained : {"all", "norm_and_head"}
-        For an adapter the statistics follow the beam too: they are a part of the normalisation.
+        For an adapter normalisation and head alone learn.
     frozen : bool
         The encoder does not learn now.
     legacy_bn : bool
         It collects statistics all the same, as in the paper's implementation.
+    statistics : {"batch", "kept"}
+        See `training.recipe.Recipe`.
     """
-    network.train()
+    network.train(statistics == "batch")
     if frozen and not legacy_bn:
         for module in encoder_modules(network):
             module.eval()

@@ -32,6 +32,7 @@ _CHOICES = {
     "normalisation": ("imagenet", "unit"),
     "precision": ("auto", "float32"),
     "trained": ("all", "norm_and_head"),
+    "statistics": ("batch", "kept"),
     "generator": ("full", "plain"),
     "keep": ("last", "lowest_validation_loss"),
 }
@@ -100,6 +101,9 @@ class Recipe:
         "auto": bfloat16 where the device computes in it.
     trained : {"all", "norm_and_head"}
         What learns; normalisation and head make an adapter.
+    statistics : {"batch", "kept"}
+        What normalisation computes with while training: the batch's statistics, or those the network came
+        with, which then stay. A batch of few small samples says too little about a picture.
     rehearsal : float
         Share of samples of the base model's own kind (synthetic), against forgetting; for adapters.
     generator : {"full", "plain"}
@@ -135,6 +139,7 @@ class Recipe:
     normalisation: str = "imagenet"
     precision: str = "auto"
     trained: str = "all"
+    statistics: str = "batch"
     rehearsal: float = 0.0
     generator: str = "full"
     keep: str = "last"

@@ -175,7 +175,13 @@ class RunState:
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.rate(self.step) * group["scale"]
         frozen = self.step < recipe.frozen_steps
-        set_training(self.network, recipe.trained, frozen=frozen, legacy_bn=recipe.legacy_bn)
+        set_training(
+            self.network,
+            recipe.trained,
+            frozen=frozen,
+            legacy_bn=recipe.legacy_bn,
+            statistics=recipe.statistics,
+        )
         for name in recipe.frozen:
             self.network.get_submodule(name).requires_grad_(False).eval()
         loss = self.loss(batch, self.forward)

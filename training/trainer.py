@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -177,7 +178,13 @@ def _steps(
     losses: list[float] = []
     started, first = time.monotonic(), run.step
     progress("train", run.step, recipe.steps, "steps")
-    for batch in DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=4) if steps else ():
+    # A process that has threads, as the engine behind a pipe has, must not be forked: the copy may wait for
+    # ever for a lock that one of them held.
+    method = "spawn" if threading.active_count() > 1 else None
+    loader = DataLoader(
+        stream, batch_size=None, num_workers=1, prefetch_factor=4, multiprocessing_context=method
+    )
+    for batch in loader if steps else ():
         losses.append(run.learn(batch))
         elapsed = time.monotonic() - started
         over = limits.max_seconds is not None and elapsed >= limits.max_seconds

@@ -107,7 +107,6 @@ class CorrectionLayers:
 
     def rows(self) -> list[CorrectionWindow]:
         """Return the windows in the order they were proposed, with the number of strokes in each."""
-        painted = [feature.geometry() for feature in self.strokes.getFeatures()]
         features = sorted(self.windows.getFeatures(), key=lambda feature: feature.id())
         return [
             CorrectionWindow(
@@ -116,10 +115,14 @@ class CorrectionLayers:
                 feature["elem_id"] or "",
                 QgsGeometry(feature.geometry()),
                 bool(feature["held_out"]),
-                sum(stroke.intersects(feature.geometry()) for stroke in painted),
+                self._strokes_in(feature.geometry()),
             )
             for number, feature in enumerate(features, start=1)
         ]
+
+    def _strokes_in(self, outline: QgsGeometry) -> int:
+        near = self.strokes.getFeatures(outline.boundingBox())
+        return sum(stroke.geometry().intersects(outline) for stroke in near)
 
     def add_stroke(self, points: list[QgsPointXY], class_code: str, width_m: float) -> bool:
         """Put a stroke into the file, at once; say whether it was taken."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,8 +42,8 @@ _LOOKED_AT = 4000
 _CLOSELY = 6
 """For each window wanted so many of the most doubtful are looked at in the picture."""
 
-_INSIDE = 0.5
-"""Share of a window that must have been assessed."""
+_OF_THE_MOST = 0.5
+"""Of the ground in the window with most of it, so much must be in one that is proposed."""
 
 _HELD_OUT_EVERY = 3
 
@@ -105,7 +105,7 @@ def propose(
         found = survey_named(opened, survey)
         records = dict(orthophotos_of(opened, found.surv_id))
         elements = stored_elements(opened)
-        grounds = {orth_id: stored_assessed(opened, orth_id) for orth_id in records}
+        grounds = {orth_id: _ground(stored_assessed(opened, orth_id), elements) for orth_id in records}
     known = windows_of(Path(book), found.surv_id)
     for record in records.values():
         missing = why_missing(record)
@@ -115,7 +115,7 @@ def propose(
         chosen, painted = [_beneath(records, at, known, Path(book))], known
     else:
         painted = painted_windows(Path(book), found.surv_id, records)
-        candidates = list(_candidates(records, grounds, painted))
+        candidates = _candidates(records, grounds, painted)
         if not candidates:
             raise ParameterError(
                 f"the survey {found.name!r} has no assessed area to propose windows on", path=book
@@ -167,8 +167,13 @@ def _overlap(a: Window, b: Window) -> bool:
 
 def _candidates(
     records: dict[str, OrthophotoRecord], grounds: dict[str, Any], known: Sequence[CorrectionWindow]
-) -> Iterator[_Candidate]:
-    """Yield the windows of the working grids that were assessed, and in none of which one is known."""
+) -> list[_Candidate]:
+    """Return the windows of the working grids that lie on the ground, none of which overlaps a known one.
+
+    On the ground are those with at least half as much of it as the window with most: beams may be lower than
+    a window is.
+    """
+    found: list[tuple[_Candidate, float]] = []
     for orth_id, record in records.items():
         height, width = min(WINDOW_PX, record.height_px), min(WINDOW_PX, record.width_px)
         windows = [
@@ -177,14 +182,24 @@ def _candidates(
             for col in range(0, record.width_px - width + 1, width)
         ]
         outlines = np.array([map_outline(record, window) for window in windows], dtype=object)
-        ground = grounds[orth_id]
-        shapely.prepare(ground)
-        inside = shapely.area(shapely.intersection(outlines, ground)) / shapely.area(outlines)
-        for window, share in zip(windows, inside.tolist(), strict=True):
-            if share >= _INSIDE and not any(
-                w.orth_id == orth_id and _overlap(w.window, window) for w in known
-            ):
-                yield _Candidate(orth_id, window)
+        shapely.prepare(grounds[orth_id])
+        shares = shapely.area(shapely.intersection(outlines, grounds[orth_id])) / shapely.area(outlines)
+        taken = [w.window for w in known if w.orth_id == orth_id]
+        found += [
+            (_Candidate(orth_id, window), share)
+            for window, share in zip(windows, shares.tolist(), strict=True)
+            if not any(_overlap(window, other) for other in taken)
+        ]
+    least = max((share for _, share in found), default=0.0) * _OF_THE_MOST
+    return [candidate for candidate, share in found if share >= least > 0]
+
+
+def _ground(assessed: Any, elements: Elements) -> Any:
+    """Return what was assessed of the elements; all that was assessed where no element lies there."""
+    if not len(elements.ids):
+        return assessed
+    inside = shapely.intersection(assessed, shapely.union_all(elements.geometries))
+    return inside if inside.area > 0 else assessed
 
 
 def _most_doubtful(
