@@ -16,6 +16,7 @@ from segmentation_core.errors import ModelError, ParameterError
 from segmentation_core.models import LoadedModel, load_model
 from segmentation_core.models.adapter import save_adapter
 from segmentation_core.progress import Progress, silent
+from segmentation_core.vocabulary import load_vocabulary
 from training.benchmark.plots import over
 from training.calibration import calibrated
 from training.checkpoint_card import checkpoint_card
@@ -210,7 +211,8 @@ def _write(
         card.thresholds,
         card.temperature,
         metrics=[
-            {"set": f"held-out windows, {when}", **result[when]["figures"]} for when in ("before", "after")
+            {"set": "held-out windows before", **result["before"]["figures"]},
+            *_entries(result["after"]["figures"], _held_out(dataset)),
         ],
         training={"recipe": vars(recipe), "data": {"fingerprint": dataset.fingerprint}},
         adapter={
@@ -225,6 +227,26 @@ def _write(
         if path.exists():
             os.replace(path, _previous(path))
     save_adapter(out, adapter_tensors(adapted.network), told)
+
+
+def _entries(figures: Mapping[str, float | None], held_out: Sequence[Tile]) -> list[dict[str, Any]]:
+    """Return what the card says of the adapted model, as of any model; u95 of what it finds comes from it.
+
+    A class that no held-out window shows has no entry: nobody knows how well it is found.
+    """
+    return [
+        {
+            "set": "held-out windows",
+            "class": c.code,
+            "pictures": len(held_out),
+            "iou": figures[f"{c.code}.iou"],
+            "f1": figures[f"{c.code}.f1"],
+            "tolerance_f1_2px": figures[f"{c.code}.tolerance_f1"],
+            "protocol": "windows that were not learnt from; what nobody painted is left out",
+        }
+        for c in load_vocabulary().classes
+        if any((tile.label == c.value).any() for tile in held_out)
+    ]
 
 
 def _previous(path: Path) -> Path:

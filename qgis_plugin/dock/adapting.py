@@ -9,7 +9,7 @@ from typing import Any
 
 from qgis.core import Qgis, QgsGeometry, QgsPointXY, QgsProcessingUtils, QgsProject, QgsVectorLayer
 from qgis.gui import QgsMapToolEmitPoint
-from qgis.PyQt.QtCore import QObject, Qt, pyqtSignal
+from qgis.PyQt.QtCore import QObject, Qt, QTimer, pyqtSignal
 from qgis.PyQt.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -19,6 +19,7 @@ from qgis.PyQt.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QSpinBox,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -199,6 +200,17 @@ class AdaptPage(QWidget):
         super().showEvent(event)
         if self._layers is None:
             self._load()
+        self._show_layers(shown=True)
+
+    def hideEvent(self, event: Any) -> None:
+        """Take windows and strokes off the map while other pages are looked at."""
+        super().hideEvent(event)
+        self._show_layers(shown=False)
+
+    def _show_layers(self, *, shown: bool) -> None:
+        group = QgsProject.instance().layerTreeRoot().findGroup(tr("Corrections"))
+        if group is not None:
+            group.setItemVisibilityChecked(shown)
 
     def _survey_chosen(self) -> None:
         self._layers, self._widths_m = None, {}
@@ -440,6 +452,16 @@ class AdaptPage(QWidget):
                 layout.addWidget(QLabel(title))
                 layout.addWidget(Picture(Path(each[key])))
         self._panel.surveys.model.show_book(self._panel.book)
+        QTimer.singleShot(0, self._bring_result_up)
+
+    def _bring_result_up(self) -> None:
+        """Scroll to the result; the page may be lower than what it holds."""
+        above = self.parentWidget()
+        while above is not None and not isinstance(above, QScrollArea):
+            above = above.parentWidget()
+        if above is not None:
+            above.ensureWidgetVisible(self._learn_box)
+            above.verticalScrollBar().setValue(self._result_box.y())
 
     def use(self) -> None:
         """Choose the adapter for the next surveys."""
@@ -472,10 +494,10 @@ class AdaptPage(QWidget):
         self._panel.tell(told, Qgis.MessageLevel.Success)
 
     def _show_progress(self, stage: str, done: float, total: float) -> None:
-        if self._task is not None:
+        if self._task is not None and stage in _stages():
             self.progress.setRange(0, 100)
             self.progress.setValue(round(100 * done / total) if total else 0)
-            self.progress.setFormat(f"{_stages().get(stage, stage)}: %p %")
+            self.progress.setFormat(f"{_stages()[stage]}: %p %")
 
     def _show_busy(self, title: str | None) -> None:
         self.progress.setVisible(title is not None)

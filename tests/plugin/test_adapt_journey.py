@@ -37,23 +37,14 @@ def test_somebody_teaches_the_model_a_beam(profile, surveyed, tmp_path):
     assert notes["exit"] == 0
     assert notes["base"] == "res_unet_lite"
     assert not notes["too_early"]
-    assert notes["for"] == [
-        "learning",
-        "judging",
-        "learning",
-        "learning",
-        "judging",
-        "learning",
-        "learning",
-        "judging",
-    ]
-    assert "lies in no window" in notes["outside"]
+    assert notes["for"] == [("learning", "judging", "learning")[number % 3] for number in range(8)]
+    assert any("lies in no window" in text for text in notes["outside"])
     assert notes["mouse"] == [pytest.approx(0.25, abs=0.01)]
     assert min(notes["strokes"]) > 0
     assert "It is kept with the book" in notes["verdict"]
     assert notes["chosen"] == "pavilion-2026-05-01 (adapted)"
     assert notes["surveys"] == ["2026-05-01", "adapted"]
-    assert "Rolled back" in notes["rolled_back"]
+    assert any("Rolled back" in text for text in notes["rolled_back"])
     assert not any("adapted" in name for name in notes["models"])
     assert not list(book.with_name("pavilion_adapters").glob("*.safetensors"))
     print({"pause_s": notes["pause_s"]})

@@ -14,6 +14,10 @@ from affine import Affine
 from qgis_programs import clean, required
 
 from segmentation_core.operations.survey import survey
+from segmentation_core.raster.grid import Window
+from segmentation_core.survey.corrections import CorrectionWindow, put_windows
+from segmentation_core.survey.store import reading
+from segmentation_core.survey.surveys import orthophotos_of
 
 INSIDE = Path(__file__).parent / "inside"
 
@@ -31,6 +35,12 @@ def small_book(folder: Path) -> Path:
         dataset.write(classes, 1)
     book = folder / "small.gpkg"
     survey(folder / "beam.tif", book, "2026-05-01", classes=folder / "classes.tif")
+    with reading(book) as opened:
+        windows = [
+            CorrectionWindow("O1", Window(0, 200 * n, 300, 200), "left" if n == 0 else "", n == 1)
+            for n in range(3)
+        ]
+        put_windows(opened, "S1", dict(orthophotos_of(opened, "S1")), windows)
     return book
 
 

@@ -43,7 +43,7 @@ def steps(desk):
     yield desk.idle
     desk.click("craquelureBrush_paint_loss")
     draw(desk, None)
-    desk.notes["outside"] = desk.messages()[-1]
+    desk.notes["outside"] = desk.messages()
     window = page._rows[0].outline.boundingBox()
     centre = window.center()
     to_map = desk.canvas.mapSettings().layerToMapCoordinates
@@ -65,6 +65,7 @@ def steps(desk):
     desk.notes["strokes"] = [row.strokes for row in page._rows]
     desk.shoot("2-painted")
 
+    page.minutes.setValue(2.0)
     desk.click("craquelureAdapt")
     yield lambda: page._task is None or page.progress.maximum() == 100
     desk.heart.start()
@@ -73,7 +74,8 @@ def steps(desk):
     desk.notes["pause_s"] = desk.heart.stop()
     desk.notes["messages"] = desk.messages()
     desk.notes["verdict"] = page.verdict.text()
-    yield desk.idle
+    until = time.monotonic() + 1
+    yield lambda: time.monotonic() > until
     desk.shoot("4-before-after")
     if not desk.has("craquelureAdaptUse"):
         return
@@ -93,7 +95,7 @@ def steps(desk):
     desk.click("craquelureAdaptRollBack")
     yield lambda: page._task is not None
     yield lambda: page._task is None
-    desk.notes["rolled_back"] = desk.messages()[-1]
+    desk.notes["rolled_back"] = desk.messages()
     desk.notes["models"] = [panel.surveys.model.itemText(n) for n in range(panel.surveys.model.count())]
 
 
