@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from segmentation_core.errors import ModelError, ParameterError
 from segmentation_core.models import load_model
 from segmentation_core.models.adapter import LARGEST_ADAPTER_BYTES
+from segmentation_core.statistics.budget import model_errors
 from training.adaptation import adapt
 from training.data import Tile
 from training.parts import encoder_weights
@@ -270,6 +271,12 @@ def test_from_labelme_to_an_adapter_that_helps_by_three_commands(
     assert told["kept"]
     assert after > before + 0.1
     assert adapter.stat().st_size == told["bytes"] < LARGEST_ADAPTER_BYTES
+    found = model_errors(
+        load_model(adapter).card.about["metrics"]
+    )  # what it finds has a u95, from these windows
+    f1 = told["after"]["figures"]["craquelure.tolerance_f1"]
+    assert found is not None
+    assert found.line_length == pytest.approx(2 * (1 - f1) / f1 / 3**0.5, rel=1e-3)
     again = verb("evaluate", "--model", adapter, "--data", data, "--split", "validation")
     windows = {row["picture"]: row["craquelure.f1"] for row in told["after"]["pictures"]}
     for row in again["pictures"]:

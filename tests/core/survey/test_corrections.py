@@ -180,6 +180,21 @@ def test_what_was_reviewed_counts_beneath_the_strokes(surveyed: Path, tmp_path: 
     assert (tile.label[crack - 40 : crack - 20, 200:300] == 255).all()
 
 
+def test_what_of_a_stroke_lies_outside_the_picture_counts_for_nothing(surveyed: Path, tmp_path: Path) -> None:
+    propose(surveyed, "2026-05-01", windows=3)
+    paint_in(surveyed, 1)
+    edge = propose(surveyed, "2026-05-01", at=on_map(ROWS - 3, COLS - 3))
+    own = windows_of(surveyed, "S1")[-1]
+    assert edge["windows"] == 4
+    assert not own.held_out
+    row = own.window.row_off + 100
+    paint(surveyed, "craquelure", on_map(row, COLS - 50), on_map(row, COLS + 500))
+    export(surveyed, "corrections", tmp_path / "d")
+    (tile,) = open_dataset(tmp_path / "d").tiles("train")
+    assert tile.label.shape == (512, 512)
+    assert (tile.label == 1).sum() == pytest.approx(10 * 50 + np.pi * 5**2 / 2, rel=0.05)
+
+
 def test_too_few_strokes_are_said(surveyed: Path, tmp_path: Path) -> None:
     with pytest.raises(BookError, match="no stroke was painted in a window to learn from"):
         export(surveyed, "corrections", tmp_path / "d")

@@ -1,0 +1,108 @@
+"""Adapting as QGIS asks for it: through the engine's pipe; killed in the middle, it leaves what was there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from segmentation_core.models import build
+from training.parts import set_training
+
+SMALL = ("--set", "size_px=64", "--set", "learning_rate=1e-3")
+
+
+class Worker:
+    """The engine behind a pipe, in a process group of its own."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "segmentation_core.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def ask(self, *words: object) -> Iterator[dict[str, Any]]:
+        """Ask for ``adapt``; yield what is told."""
+        request = {
+            "type": "request",
+            "id": 1,
+            "verb": "adapt",
+            "arguments": {"words": [str(w) for w in words]},
+        }
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            told = json.loads(line)
+            yield told
+            if told["type"] in ("ok", "error"):
+                return
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        with self.process:  # closes the pipes and waits
+            pass
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    made = Worker()
+    yield made
+    made.kill()
+
+
+def test_an_engine_behind_a_pipe_learns_and_draws(
+    quick_run: dict[str, Any], easy: Path, tmp_path: Path, worker: Worker
+) -> None:
+    out = tmp_path / "b.safetensors"
+    *_, told = worker.ask("--base", quick_run["model"], "--data", easy, "-o", out, "--set", "steps=2", *SMALL)
+    assert told["type"] == "ok", told
+    windows = told["value"]["windows"]
+    assert [w["name"] for w in windows] == [row["picture"] for row in told["value"]["after"]["pictures"]]
+    for key in ("picture", "before", "after"):
+        assert np.asarray(Image.open(windows[0][key])).shape == (128, 128, 3)
+    left = {path.name for path in out.with_suffix(".run").iterdir()}
+    assert "state.safetensors" not in left
+    assert {"windows", "recipe.toml", "run.json", "log.csv"} <= left
+
+
+def test_an_engine_killed_while_it_learns_leaves_the_adapter_that_was_there(
+    quick_run: dict[str, Any], easy: Path, tmp_path: Path, worker: Worker
+) -> None:
+    out = tmp_path / "b.safetensors"
+    for path in (out, out.with_suffix(".json")):
+        path.write_bytes(b"as it was")
+    for told in worker.ask(
+        "--base", quick_run["model"], "--data", easy, "-o", out, "--set", "steps=9999", *SMALL
+    ):
+        if told["type"] == "progress" and told["stage"] == "train" and told["done"] > 1:
+            worker.kill()
+            break
+    assert [path.read_bytes() for path in (out, out.with_suffix(".json"))] == [b"as it was"] * 2
+    assert not list(tmp_path.glob("*.previous*"))
+
+
+def test_kept_statistics_are_those_of_the_base() -> None:
+    network = build("res_unet_lite", 3)
+    before = {k: v.clone() for k, v in network.state_dict().items() if "running" in k}
+    for statistics, same in (("kept", True), ("batch", False)):
+        set_training(network, "norm_and_head", frozen=False, legacy_bn=False, statistics=statistics)
+        network(torch.rand(2, 3, 64, 64))
+        after = network.state_dict()
+        assert all(torch.equal(after[k], v) for k, v in before.items()) is same
