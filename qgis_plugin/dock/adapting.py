@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from qgis.core import Qgis, QgsGeometry, QgsPointXY, QgsProcessingUtils, QgsProject, QgsVectorLayer
 from qgis.gui import QgsMapToolEmitPoint
-from qgis.PyQt.QtCore import QObject, Qt, QTimer, pyqtSignal
+from qgis.PyQt.QtCore import QObject, Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import (
-    QButtonGroup,
-    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QGroupBox,
     QLabel,
     QProgressBar,
-    QPushButton,
-    QScrollArea,
     QSpinBox,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -30,29 +25,25 @@ from ..engine.client import run_once
 from ..engine.errors import EngineError
 from ..results.book import BookFault, orthophotos
 from ..results.corrections import (
-    BACKGROUND,
     CorrectionLayers,
     CorrectionWindow,
     adapter_file,
     correction_layers,
-    stroke_classes,
 )
 from ..results.loading import load_beneath, load_now, survey_layers
-from ..results.rasters import class_name, defect_classes
 from ..settings import default_device, engine_python
 from ..tasks import in_background
 from ..translation import tr
-from ..widgets import button, narrowing, row, tree
+from ..widgets import button, row, tree
+from .adapted import AdaptedBox
+from .brushes import BrushBox
 from .models import ModelBox
-from .picture import Picture
 from .strokes import StrokeTool
+from .survey_box import SurveyBox
 
 __all__ = ["AdaptPage"]
 
 _KEY = Qt.ItemDataRole.UserRole
-_BRUSH_PX = {"line": 3.0, "polygon": 12.0, BACKGROUND: 16.0}
-"""Width of a new brush by what it paints: a crack's, and comfortable ones."""
-
 _MINUTES = 8
 
 
@@ -75,28 +66,27 @@ class AdaptPage(QWidget):
         self._panel = panel
         self._layers: CorrectionLayers | None = None
         self._rows: list[CorrectionWindow] = []
-        self._widths_m: dict[str, float] = {}
+        self._of: tuple[str, Any] = ("", None)
         self._task: Any = None
-        self._pixel_mm = 1.0
         self._heard = _Progress()
         self._heard.progress.connect(self._show_progress)
-        self.survey = narrowing(QComboBox())
-        self.survey.setObjectName("craquelureAdaptSurvey")
+        self.survey = SurveyBox("craquelureAdaptSurvey")
         self.survey.currentIndexChanged.connect(lambda *_: self._survey_chosen())
         self.base = ModelBox("craquelureAdaptBase", with_adapters=False)
         canvas = panel.iface.mapCanvas()
         self.brush_tool = StrokeTool(canvas, self._stroke_layer, self._brush, self.add_stroke)
         self.place_tool = QgsMapToolEmitPoint(canvas)
         self.place_tool.canvasClicked.connect(lambda point, *_: self.add_window(point))
+        self.brushes = BrushBox(self._take_brush, self.take_back)
+        self.result = AdaptedBox(self.use, self.roll_back)
         self._make_windows()
-        self._make_brushes()
         self._make_learning()
         form = QFormLayout()
         form.addRow(tr("Survey"), self.survey)
         form.addRow(tr("Model"), self.base)
         column = QVBoxLayout(self)
         column.addLayout(form)
-        for part in (self._windows_box, self._brush_box, self._learn_box, self._result_box):
+        for part in (self._windows_box, self.brushes, self._learn_box, self.result):
             column.addWidget(part)
         column.addStretch(1)
         self._show_busy(None)
@@ -116,41 +106,6 @@ class AdaptPage(QWidget):
         column.addLayout(row(self.propose_button, self.count, self.place_button))
         column.addWidget(self.windows)
 
-    def _make_brushes(self) -> None:
-        self.brushes = QButtonGroup(self)
-        self._brush_box = QGroupBox(tr("2. Paint what is there"))
-        column, buttons = QVBoxLayout(self._brush_box), []
-        for number, (code, name, colour) in enumerate(stroke_classes()):
-            each = QPushButton(name)
-            each.setObjectName(f"craquelureBrush_{code}")
-            each.setCheckable(True)
-            each.setStyleSheet(f"QPushButton:checked {{ border: 2px solid {colour}; }}")
-            each.clicked.connect(lambda *_, number=number: self.take_brush(number))
-            self.brushes.addButton(each, number)
-            buttons.append(each)
-        self.width = QDoubleSpinBox()
-        self.width.setObjectName("craquelureBrushWidth")
-        self.width.setDecimals(2)
-        self.width.setRange(0.01, 10_000.0)
-        self.width.setSuffix(" mm")
-        self.width.valueChanged.connect(self._width_chosen)
-        hint = QLabel(
-            tr(
-                "Only where the result is wrong, and some places that must stay as they are. What no stroke "
-                "covers is not learnt. Windows for judging need strokes too."
-            )
-        )
-        hint.setWordWrap(True)
-        column.addLayout(row(*buttons))
-        column.addLayout(
-            row(
-                QLabel(tr("Brush")),
-                self.width,
-                button("craquelureStrokeBack", tr("Take back"), self.take_back),
-            )
-        )
-        column.addWidget(hint)
-
     def _make_learning(self) -> None:
         self.minutes = QDoubleSpinBox()
         self.minutes.setObjectName("craquelureAdaptMinutes")
@@ -166,33 +121,11 @@ class AdaptPage(QWidget):
         column = QVBoxLayout(self._learn_box)
         column.addLayout(row(self.adapt_button, QLabel(tr("at most")), self.minutes, self.cancel_button))
         column.addWidget(self.progress)
-        self.verdict = QLabel()
-        self.verdict.setObjectName("craquelureAdaptVerdict")
-        self.verdict.setWordWrap(True)
-        self.verdict.setTextFormat(Qt.TextFormat.RichText)
-        self.use_button = button("craquelureAdaptUse", tr("Use it for surveys"), self.use)
-        self.roll_back_button = button("craquelureAdaptRollBack", tr("Roll back"), self.roll_back)
-        self._pictures = QWidget()
-        QVBoxLayout(self._pictures).setContentsMargins(0, 0, 0, 0)
-        self._result_box = QGroupBox(tr("4. Before and after"))
-        column = QVBoxLayout(self._result_box)
-        column.addWidget(self.verdict)
-        column.addLayout(row(self.use_button, self.roll_back_button))
-        column.addWidget(self._pictures)
-        self._result_box.hide()
 
     def refresh(self) -> None:
         """List the surveys of the book again."""
-        chosen = self.survey.currentData()
-        self.survey.blockSignals(True)
-        self.survey.clear()
-        for each in self._panel.listed_surveys():
-            title = each.name if each.name == each.date else f"{each.name} ({each.date})"
-            self.survey.addItem(title, (each.surv_id, each.name))
-        at = self.survey.findData(chosen)
-        self.survey.setCurrentIndex(at if at >= 0 else self.survey.count() - 1)
-        self.survey.blockSignals(False)
-        if self.survey.currentData() != chosen or chosen is None:
+        self.survey.read(self._panel.listed_surveys())
+        if (self._panel.book, self.survey.currentData()) != self._of:
             self._survey_chosen()
 
     def showEvent(self, event: Any) -> None:
@@ -213,13 +146,13 @@ class AdaptPage(QWidget):
             group.setItemVisibilityChecked(shown)
 
     def _survey_chosen(self) -> None:
-        self._layers, self._widths_m = None, {}
-        self._result_box.hide()
+        self._layers, self._of = None, (self._panel.book, self.survey.currentData())
+        self.result.hide()
         photo = self._photo()
         if photo is not None:
             model = photo.run.get("model", {})
             self.base.choose(str(model.get("adapted_from") or model.get("name") or ""))
-            self._pixel_mm = photo.gsd_mm
+            self.brushes.fit(photo.gsd_mm)
         if self.isVisible():
             self._load()
         else:
@@ -230,7 +163,7 @@ class AdaptPage(QWidget):
         if self.survey.currentData() is None:
             return None
         try:
-            return next(iter(orthophotos(self._panel.book, self.survey.currentData()[0])), None)
+            return next(iter(orthophotos(self._panel.book, self.survey.currentData())), None)
         except BookFault as fault:
             self._panel.tell(str(fault))
             return None
@@ -241,7 +174,7 @@ class AdaptPage(QWidget):
             self._layers = correction_layers(
                 QgsProject.instance(),
                 self._panel.book,
-                self.survey.currentData()[0],
+                self.survey.currentData(),
                 photo.metres_per_unit,
             )
         self._show_windows()
@@ -264,7 +197,7 @@ class AdaptPage(QWidget):
         known, there = self.survey.count() > 0, bool(self._rows)
         self.propose_button.setEnabled(known and self._panel.can_write())
         self.place_button.setEnabled(known and self._panel.can_write())
-        self._brush_box.setEnabled(there)
+        self.brushes.setEnabled(there)
         self.adapt_button.setEnabled(self._task is None and self._lacking() == "")
         self.adapt_button.setToolTip(self._lacking())
 
@@ -295,14 +228,14 @@ class AdaptPage(QWidget):
     def _survey_layers(self) -> list[QgsVectorLayer]:
         if self.survey.currentData() is None:
             return []
-        surv_id, name = self.survey.currentData()
+        surv_id, name = self.survey.currentData(), self.survey.survey_name()
         group = f"{Path(self._panel.book).stem}: {name}"
         return load_now(QgsProject.instance(), survey_layers(self._panel.book, surv_id), group)
 
     def _ask_for_windows(self, what: dict[str, Any]) -> None:
         if self.survey.currentData() is None:
             return
-        arguments = {"book": self._panel.book, "survey": self.survey.currentData()[1], **what}
+        arguments = {"book": self._panel.book, "survey": self.survey.survey_name(), **what}
         self._start(
             tr("Looking for windows"),
             lambda python, is_cancelled: run_once(
@@ -349,42 +282,25 @@ class AdaptPage(QWidget):
         if found is None:
             return
         self._survey_layers()
-        for photo in orthophotos(self._panel.book, self.survey.currentData()[0]):
+        for photo in orthophotos(self._panel.book, self.survey.currentData()):
             load_beneath(QgsProject.instance(), photo.path)
         canvas, box = self._panel.iface.mapCanvas(), found.outline.boundingBox()
         box.scale(1.1)
         canvas.setExtent(canvas.mapSettings().layerExtentToOutputExtent(self._layers.windows, box))
         canvas.refresh()
-        if self.brushes.checkedButton() is not None:
+        if self.brushes.is_taken():
             canvas.setMapTool(self.brush_tool)
 
-    def take_brush(self, number: int) -> None:
-        """Paint with a class from now on."""
-        self.brushes.button(number).setChecked(True)
-        self.width.blockSignals(True)
-        self.width.setValue(self._width_m(self._class_code()) * 1e3)
-        self.width.blockSignals(False)
+    def _take_brush(self) -> None:
         self._panel.iface.mapCanvas().setMapTool(self.brush_tool)
-
-    def _class_code(self) -> str:
-        return stroke_classes()[max(self.brushes.checkedId(), 0)][0]
-
-    def _width_m(self, code: str) -> float:
-        kind = next((d["geometry"] for d in defect_classes() if d["code"] == code), BACKGROUND)
-        return self._widths_m.get(code, _BRUSH_PX[kind] * self._pixel_mm / 1e3)
-
-    def _width_chosen(self, width_mm: float) -> None:
-        self._widths_m[self._class_code()] = width_mm / 1e3
 
     def _stroke_layer(self) -> QgsVectorLayer | None:
         return None if self._layers is None else self._layers.strokes
 
     def _brush(self) -> tuple[str, float]:
         """Return colour and width of the brush, in the layer's units."""
-        code = self._class_code()
-        colour = next(colour for known, _, colour in stroke_classes() if known == code)
         metres = 1.0 if self._layers is None else self._layers.metres_per_unit
-        return colour, self._width_m(code) / metres
+        return self.brushes.colour(), self.brushes.width_m() / metres
 
     def add_stroke(self, points: list[QgsPointXY]) -> None:
         """Put a stroke into the file, in the layer's coordinates."""
@@ -394,8 +310,7 @@ class AdaptPage(QWidget):
         if not any(line.intersects(each.outline) for each in self._rows):
             self._panel.tell(tr("This stroke lies in no window. Paint inside one, or add one here."))
             return
-        code = self._class_code()
-        if not self._layers.add_stroke(points, code, self._width_m(code)):
+        if not self._layers.add_stroke(points, self.brushes.class_code(), self.brushes.width_m()):
             self._panel.tell(
                 tr("The stroke could not be written. Is the folder read-only, or the disk full?")
             )
@@ -411,7 +326,7 @@ class AdaptPage(QWidget):
         """Learn from the strokes, in the background."""
         if self.survey.currentData() is None or self._lacking():
             return
-        book, name = self._panel.book, self.survey.currentData()[1]
+        book, name = self._panel.book, self.survey.survey_name()
         data, out = QgsProcessingUtils.generateTempFilename("corrections"), adapter_file(book, name)
         words = ["--data", data, "-o", str(out), "--max-seconds", str(round(self.minutes.value() * 60))]
         words += ["--device", default_device()]
@@ -424,7 +339,7 @@ class AdaptPage(QWidget):
             run_once(python, "export", dataset, is_cancelled=is_cancelled)
             return run_once(python, "adapt", {"words": words}, self._heard.hear, is_cancelled)
 
-        self._result_box.hide()
+        self.result.hide()
         self._start(tr("Adapting the model"), work, self._adapted)
 
     def cancel(self) -> None:
@@ -435,44 +350,19 @@ class AdaptPage(QWidget):
     def _adapted(self, result: Any, fault: str) -> None:
         if fault:
             return
-        self._result_box.show()
-        kept = bool(result["kept"])
-        self.use_button.setVisible(kept)
-        self.roll_back_button.setVisible(kept)
-        self.verdict.setText(_verdict(result))
-        layout = self._pictures.layout()
-        while layout.count():
-            layout.takeAt(0).widget().deleteLater()
-        for each in result["windows"]:
-            for key, title in (
-                ("picture", each["name"]),
-                ("before", tr("Before")),
-                ("after", tr("After")),
-            ):
-                layout.addWidget(QLabel(title))
-                layout.addWidget(Picture(Path(each[key])))
+        self.result.tell(result)
         self._panel.surveys.model.show_book(self._panel.book)
-        QTimer.singleShot(0, self._bring_result_up)
-
-    def _bring_result_up(self) -> None:
-        """Scroll to the result; the page may be lower than what it holds."""
-        above = self.parentWidget()
-        while above is not None and not isinstance(above, QScrollArea):
-            above = above.parentWidget()
-        if above is not None:
-            above.ensureWidgetVisible(self._learn_box)
-            above.verticalScrollBar().setValue(self._result_box.y())
 
     def use(self) -> None:
         """Choose the adapter for the next surveys."""
-        path = adapter_file(self._panel.book, self.survey.currentData()[1])
+        path = adapter_file(self._panel.book, self.survey.survey_name())
         self._panel.surveys.model.show_book(self._panel.book)
         self._panel.surveys.model.choose(str(path))
         self._panel.pages.setCurrentWidget(self._panel.surveys)
 
     def roll_back(self) -> None:
         """Have the adapter before this one back, or none."""
-        words = ["-o", str(adapter_file(self._panel.book, self.survey.currentData()[1])), "--roll-back"]
+        words = ["-o", str(adapter_file(self._panel.book, self.survey.survey_name())), "--roll-back"]
         self._start(
             tr("Rolling back"),
             lambda python, is_cancelled: run_once(
@@ -484,7 +374,7 @@ class AdaptPage(QWidget):
     def _rolled_back(self, result: Any, fault: str) -> None:
         if fault:
             return
-        self._result_box.hide()
+        self.result.hide()
         self._panel.surveys.model.show_book(self._panel.book)
         told = (
             tr("Rolled back: the adapter before it is in its place.")
@@ -520,25 +410,3 @@ def _stages() -> dict[str, str]:
         "evaluate": tr("Judging"),
         "train": tr("Learning"),
     }
-
-
-def _verdict(result: dict[str, Any]) -> str:
-    """Return what came of it as rich text: the figures of the windows for judging, before and after."""
-    titles = {}
-    for defect in defect_classes():
-        code, name = defect["code"], class_name(defect)
-        if defect["geometry"] == "line":
-            titles[f"{code}.tolerance_f1"] = tr("{name} within 2 px, F1", name=name)
-        titles[f"{code}.f1"] = tr("{name}, F1", name=name)
-    rows = [f"<tr><td></td><td>{html.escape(tr('Before'))}</td><td>{html.escape(tr('After'))}</td></tr>"]
-    for key, title in titles.items():
-        pair = [result[when]["figures"].get(key) for when in ("before", "after")]
-        if None not in pair:
-            cells = "".join(f"<td>&nbsp;{value:.2f}</td>" for value in pair)
-            rows.append(f"<tr><td>{html.escape(title)}</td>{cells}</tr>")
-    verdict = (
-        tr("Better on the windows for judging. It is kept with the book.")
-        if result["kept"]
-        else tr("Not better on the windows for judging, so nothing was kept. Paint more, or other places.")
-    )
-    return f"<p><b>{html.escape(verdict)}</b></p><table>{''.join(rows)}</table>"

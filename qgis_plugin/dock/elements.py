@@ -11,7 +11,6 @@ from qgis.core import QgsProject, QgsVectorLayer
 from qgis.PyQt.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import (
     QAbstractItemView,
-    QComboBox,
     QHeaderView,
     QLabel,
     QTableView,
@@ -21,7 +20,8 @@ from qgis.PyQt.QtWidgets import (
 
 from ..results.book import BookFault, element_rows
 from ..translation import tr
-from ..widgets import button, narrowing, row
+from ..widgets import button, row
+from .survey_box import SurveyBox
 
 __all__ = ["ElementsModel", "ElementsPage"]
 
@@ -152,8 +152,7 @@ class ElementsPage(QWidget):
         self._layer_id = ""
         self._busy = False
         self._disconnect: Callable[[], None] = lambda: None
-        self.survey = narrowing(QComboBox())
-        self.survey.setObjectName("craquelureElementsSurvey")
+        self.survey = SurveyBox("craquelureElementsSurvey")
         self.survey.currentIndexChanged.connect(lambda *_: self._show())
         self.note = QLabel()
         self.note.setWordWrap(True)
@@ -179,21 +178,12 @@ class ElementsPage(QWidget):
 
     def refresh(self) -> None:
         """Read surveys and figures again."""
-        chosen = self.survey.currentData()
-        self.survey.blockSignals(True)
-        self.survey.clear()
-        for each in self._panel.listed_surveys():
-            title = each.name if each.name == each.date else f"{each.name} ({each.date})"
-            self.survey.addItem(title, each.surv_id)
-        at = self.survey.findData(chosen)
-        self.survey.setCurrentIndex(at if at >= 0 else self.survey.count() - 1)
-        self.survey.blockSignals(False)
+        self.survey.read(self._panel.listed_surveys())
         self._show()
 
     def survey_name(self) -> str:
         """Return the name of the survey whose elements are shown; empty without one."""
-        surv_id = self.survey.currentData()
-        return next((s.name for s in self._panel.listed_surveys() if s.surv_id == surv_id), "")
+        return self.survey.survey_name()
 
     def _show(self) -> None:
         surv_id, rows, stale = self.survey.currentData(), [], False

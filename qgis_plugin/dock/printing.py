@@ -34,6 +34,7 @@ from ..settings import engine_python
 from ..tasks import in_background
 from ..translation import tr
 from ..widgets import button, narrowing, row
+from .survey_box import survey_title
 
 __all__ = ["PrintPage"]
 
@@ -84,8 +85,7 @@ class PrintPage(QWidget):
                     self.of.addItem(f"{pair.before} → {pair.after}", pair.pair_id)
             else:
                 for each in known:
-                    title = each.name if each.name == each.date else f"{each.name} ({each.date})"
-                    self.of.addItem(title, each.surv_id)
+                    self.of.addItem(survey_title(each), each.surv_id)
         except BookFault as fault:
             self._panel.tell(str(fault))
         at = self.of.findData(chosen)

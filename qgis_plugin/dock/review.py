@@ -41,6 +41,7 @@ from ..results.review import (
 from ..translation import tr
 from ..widgets import button, narrowing, row
 from .linework import Clicked, CutTool, JoinTool
+from .survey_box import SurveyBox
 from .tracing import TraceTool
 
 __all__ = ["ReviewPage"]
@@ -71,8 +72,7 @@ class ReviewPage(QWidget):
         self._at, self._is_read = -1, False
         self._undo: list[list[Decision] | CrackEdit] = []
         self._band: QgsRubberBand | None = None
-        self.survey, self.order = narrowing(QComboBox()), narrowing(QComboBox())
-        self.survey.setObjectName("craquelureReviewSurvey")
+        self.survey, self.order = SurveyBox("craquelureReviewSurvey"), narrowing(QComboBox())
         self.order.setObjectName("craquelureReviewOrder")
         for name, title in _order_titles().items():
             self.order.addItem(title, name)
@@ -168,16 +168,7 @@ class ReviewPage(QWidget):
         """List the surveys again; what is being checked stays where it is."""
         if self._panel.book != self._of_book:
             self._of_book, self._undo = self._panel.book, []  # what was decided in another book stays there
-        chosen = self.survey.currentData()
-        self.survey.blockSignals(True)
-        self.survey.clear()
-        for each in self._panel.listed_surveys():
-            self.survey.addItem(
-                each.name if each.name == each.date else f"{each.name} ({each.date})", each.surv_id
-            )
-        at = self.survey.findData(chosen)
-        self.survey.setCurrentIndex(at if at >= 0 else self.survey.count() - 1)
-        self.survey.blockSignals(False)
+        self.survey.read(self._panel.listed_surveys())
         self._is_read = False
         if self.isVisible():
             self.read()
@@ -351,9 +342,8 @@ class ReviewPage(QWidget):
 
     def _traced_into(self) -> tuple[str, str, QgsVectorLayer] | None:
         """Return book, survey and layer that a traced line belongs to."""
-        surv_id = self.survey.currentData()
-        name = next((s.name for s in self._panel.listed_surveys() if s.surv_id == surv_id), None)
-        layer = None if name is None else self._layer_of("crack_line")
+        name = self.survey.survey_name()
+        layer = self._layer_of("crack_line") if name else None
         return None if layer is None else (self._panel.book, name, layer)
 
     def _line_added(self) -> None:

@@ -48,7 +48,7 @@ def test_without_windows_there_is_nothing_to_paint(page):
     page.show()
     assert page.windows.topLevelItemCount() == 0
     assert page.propose_button.isEnabled()
-    assert not page._brush_box.isEnabled()
+    assert not page.brushes.isEnabled()
     assert not page.adapt_button.isEnabled()
     page.add_stroke(on_map(INSIDE))
     page.take_back()
@@ -66,17 +66,17 @@ def test_windows_are_listed_with_what_they_are_for(page, corrected):
 
 def test_a_stroke_is_in_the_file_at_once(page, corrected):
     page.show()
-    page.take_brush(1)
-    assert page.width.value() == 12.0
+    page.brushes.take(1)
+    assert page.brushes.width_mm.value() == 12.0
     page.add_stroke(on_map(INSIDE))
     assert strokes(corrected) == [("S1", "paint_loss", pytest.approx(0.012))]
-    page.width.setValue(20.0)
-    page.take_brush(0)
-    assert page.width.value() == 3.0
+    page.brushes.width_mm.setValue(20.0)
+    page.brushes.take(0)
+    assert page.brushes.width_mm.value() == 3.0
     page.add_stroke(on_map(INSIDE))
-    page.take_brush(1)
-    assert page.width.value() == 20.0
-    page.take_brush(2)
+    page.brushes.take(1)
+    assert page.brushes.width_mm.value() == 20.0
+    page.brushes.take(2)
     page.add_stroke(on_map(JUDGING))
     assert [code for _, code, _ in strokes(corrected)] == ["paint_loss", "craquelure", "background"]
     assert [each.strokes for each in page._rows] == [2, 1, 0]
@@ -86,7 +86,7 @@ def test_a_stroke_is_in_the_file_at_once(page, corrected):
 
 def test_a_stroke_outside_every_window_is_refused(page, corrected):
     page.show()
-    page.take_brush(0)
+    page.brushes.take(0)
     page.add_stroke(on_map(OUTSIDE))
     assert "lies in no window" in page.bench.told[-1]
     assert strokes(corrected) == []
@@ -96,7 +96,7 @@ def test_a_stroke_outside_every_window_is_refused(page, corrected):
 
 def test_it_says_what_is_lacking(page, corrected):
     page.show()
-    page.take_brush(0)
+    page.brushes.take(0)
     assert "for learning first" in page.adapt_button.toolTip()
     page.add_stroke(on_map(INSIDE))
     assert "for judging too" in page.adapt_button.toolTip()
@@ -122,9 +122,9 @@ def test_without_an_engine_it_says_so(page, corrected, monkeypatch):
 
 def test_another_survey_shows_no_strokes_of_this_one(page, corrected):
     page.show()
-    page.take_brush(0)
+    page.brushes.take(0)
     page.add_stroke(on_map(INSIDE))
-    page.survey.addItem("other", ("S9", "other"))
+    page.survey.addItem("other", "S9")
     page.survey.setCurrentIndex(1)
     assert page.windows.topLevelItemCount() == 0
 

@@ -73,7 +73,7 @@ def steps(desk):
     yield lambda: page._task is None
     desk.notes["pause_s"] = desk.heart.stop()
     desk.notes["messages"] = desk.messages()
-    desk.notes["verdict"] = page.verdict.text()
+    desk.notes["verdict"] = page.result.verdict.text()
     until = time.monotonic() + 1
     yield lambda: time.monotonic() > until
     desk.shoot("4-before-after")
@@ -91,7 +91,7 @@ def steps(desk):
     desk.shoot("5-surveyed")
     panel.pages.setCurrentWidget(page)
     page.survey.setCurrentIndex(0)
-    page._result_box.show()
+    page.result.show()
     desk.click("craquelureAdaptRollBack")
     yield lambda: page._task is not None
     yield lambda: page._task is None
