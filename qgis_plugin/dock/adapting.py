@@ -23,7 +23,7 @@ from qgis.PyQt.QtWidgets import (
 
 from ..engine.client import run_once
 from ..engine.errors import EngineError
-from ..results.book import BookFault, orthophotos
+from ..results.book import BookFault, OrthophotoRow, orthophotos
 from ..results.corrections import (
     CorrectionLayers,
     CorrectionWindow,
@@ -89,6 +89,7 @@ class AdaptPage(QWidget):
         for part in (self._windows_box, self.brushes, self._learn_box, self.result):
             column.addWidget(part)
         column.addStretch(1)
+        QgsProject.instance().layersWillBeRemoved.connect(self._forget_layers)
         self._show_busy(None)
 
     def _make_windows(self) -> None:
@@ -148,7 +149,7 @@ class AdaptPage(QWidget):
     def _survey_chosen(self) -> None:
         self._layers, self._of = None, (self._panel.book, self.survey.currentData())
         self.result.hide()
-        photo = self._photo()
+        photo = next(iter(self._photos()), None)
         if photo is not None:
             model = photo.run.get("model", {})
             self.base.choose(str(model.get("adapted_from") or model.get("name") or ""))
@@ -158,18 +159,18 @@ class AdaptPage(QWidget):
         else:
             self._show_windows()
 
-    def _photo(self) -> Any:
-        """Return the first orthophoto of the survey, None where there is none."""
+    def _photos(self) -> list[OrthophotoRow]:
+        """Return the orthophotos of the survey; none where there is none, or it cannot be read."""
         if self.survey.currentData() is None:
-            return None
+            return []
         try:
-            return next(iter(orthophotos(self._panel.book, self.survey.currentData())), None)
+            return orthophotos(self._panel.book, self.survey.currentData())
         except BookFault as fault:
             self._panel.tell(str(fault))
-            return None
+            return []
 
     def _load(self) -> None:
-        photo = self._photo()
+        photo = next(iter(self._photos()), None)
         if photo is not None:
             self._layers = correction_layers(
                 QgsProject.instance(),
@@ -178,6 +179,13 @@ class AdaptPage(QWidget):
                 photo.metres_per_unit,
             )
         self._show_windows()
+
+    def _forget_layers(self, layer_ids: list[str]) -> None:
+        """Let go of layers that are taken out of the project; the next look at the page loads them again."""
+        layers = self._layers
+        if layers is not None and {layers.windows.id(), layers.strokes.id()} & set(layer_ids):
+            self._layers = None
+            self._show_windows()
 
     def _show_windows(self) -> None:
         at = self.windows.indexOfTopLevelItem(self.windows.currentItem())
@@ -282,7 +290,7 @@ class AdaptPage(QWidget):
         if found is None:
             return
         self._survey_layers()
-        for photo in orthophotos(self._panel.book, self.survey.currentData()):
+        for photo in self._photos():
             load_beneath(QgsProject.instance(), photo.path)
         canvas, box = self._panel.iface.mapCanvas(), found.outline.boundingBox()
         box.scale(1.1)
@@ -399,6 +407,7 @@ class AdaptPage(QWidget):
     def stop(self) -> None:
         """End what runs."""
         self.cancel()
+        QgsProject.instance().layersWillBeRemoved.disconnect(self._forget_layers)
         for tool in (self.brush_tool, self.place_tool):
             self._panel.iface.mapCanvas().unsetMapTool(tool)
 

@@ -36,8 +36,8 @@ def page(plugin, qgis_iface, book):
     made.bench = bench
     yield made
     made.hide()
-    made.stop()
     QgsProject.instance().clear()
+    made.stop()
 
 
 def strokes(corrected):
@@ -92,6 +92,20 @@ def test_a_stroke_outside_every_window_is_refused(page, corrected):
     assert strokes(corrected) == []
     page.take_back()
     assert "no stroke to take back" in page.bench.told[-1]
+
+
+def test_layers_taken_out_of_the_project_come_back_with_the_page(page, corrected):
+    page.show()
+    page.brushes.take(0)
+    page.add_stroke(on_map(INSIDE))
+    QgsProject.instance().clear()
+    assert page.windows.topLevelItemCount() == 0
+    page.add_stroke(on_map(INSIDE))
+    page.take_back()
+    assert len(strokes(corrected)) == 1
+    page.hide()
+    page.show()
+    assert [each.strokes for each in page._rows] == [1, 0, 0]
 
 
 def test_it_says_what_is_lacking(page, corrected):
