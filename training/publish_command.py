@@ -56,6 +56,7 @@ def _rescore_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="choose the highest threshold whose F1 is at most this much below the best; else they stay",
     )
+    parser.add_argument("--calibrate", action="store_true", help="fold a calibration into the weights first")
     parser.add_argument("--note", help="why, for the card")
 
 
@@ -68,6 +69,7 @@ def _rescore(options: argparse.Namespace, _progress: Progress) -> dict[str, Any]
         real=load_tiles(options.data / "craquelure_oil", validation=True),
         synthetic=synthetic_validation(load_ingredients(options.data)),
         slack=options.slack,
+        calibrate=options.calibrate,
         note=options.note,
     )
 

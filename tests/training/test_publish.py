@@ -43,12 +43,17 @@ def test_the_mean_of_two_runs_lies_where_the_share_says(tmp_path: Path) -> None:
     mean = load_checkpoint(_published(late, tmp_path / "mean", mean_with=(earlier, 0.25)))
     old = load_checkpoint(earlier)
     new = load_file(late / "state.safetensors")
+    told = json.loads(mean.path.with_suffix(".json").read_text(encoding="utf-8"))["training"]
+    factors, offsets = (torch.tensor(told["calibration"][key]) for key in ("factors", "offsets"))
     for name, value in mean.network.state_dict().items():
         if value.is_floating_point():
             expected = 0.25 * old.network.state_dict()[name] + 0.75 * new[f"average.{name}"]
-            torch.testing.assert_close(value, expected, rtol=2e-3, atol=1e-4)  # half precision on disk
-    told = json.loads(mean.path.with_suffix(".json").read_text(encoding="utf-8"))["training"]["mean_with"]
-    assert told == {"sha256": old.sha256, "share": 0.25}
+            if name == "decoder.head.weight":
+                expected = expected * factors.view(-1, 1, 1, 1)
+            elif name == "decoder.head.bias":
+                expected = expected * factors + offsets
+            torch.testing.assert_close(value, expected, rtol=2e-3, atol=1e-3)  # half precision on disk
+    assert told["mean_with"] == {"sha256": old.sha256, "share": 0.25}
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.5, float("nan")])
@@ -84,3 +89,12 @@ def test_a_card_is_written_anew_and_the_weights_stay(tmp_path: Path) -> None:
     after = load_checkpoint(checkpoint)
     assert after.sha256 == before.sha256
     assert dict(after.card.thresholds) == lax["thresholds"]
+    rescore(checkpoint, **sets, slack=0.0, calibrate=True)
+    again = load_checkpoint(checkpoint)
+    assert again.sha256 != before.sha256
+    changed = [
+        name
+        for name, value in again.network.state_dict().items()
+        if not torch.equal(value, before.network.state_dict()[name])
+    ]
+    assert set(changed) <= {"decoder.head.weight", "decoder.head.bias"}
