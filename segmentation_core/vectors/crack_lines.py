@@ -22,6 +22,9 @@ from segmentation_core.vectors.widths import Beside, Profiles, line_profiles
 
 __all__ = ["CrackLines", "CrackNodes", "crack_lines"]
 
+_PINHOLE_STEPS = 12
+"""A loop of more steps survives smoothing; around one missing pixel there are eight."""
+
 _BLOCK_VERTICES = 20_000
 """Lines are finished in blocks whose arrays fit into a processor's cache."""
 
@@ -225,11 +228,30 @@ def _finished(
     middle = centred(raw, _middles(pixel, seen.at_node), ends.junction)
     margins = approach_px(half_widths[np.column_stack([raw.starts[:-1], raw.starts[1:] - 1])])
     margins[~(ends.junction | ends.natural)] = 1
-    beside = Beside(areas, pixel["spread"], seen.at_node)
+    beside = Beside(areas, pixel["spread"], seen.at_node, half_widths)
     profiles = line_profiles(middle, beside, margins, grid, PROBABILITY_SCALE)
+    loops = _loops(middle, nodes, ends)
     middle = _at_junctions(middle, nodes, ends)
     kept, tips = trimmed(middle, half_widths, areas.astype(float), ends.natural, ends.cut)
-    return extended(smoothed(densified(kept), settings.smoothing_sigma_px), tips, ends.patches), profiles
+    dense = densified(kept)
+    smooth = smoothed(dense, settings.smoothing_sigma_px)
+    own = np.repeat(loops, dense.counts)
+    smooth = replace(
+        smooth, cols=np.where(own, dense.cols, smooth.cols), rows=np.where(own, dense.rows, smooth.rows)
+    )
+    return extended(smooth, tips, ends.patches), profiles
+
+
+def _loops(lines: Lines, nodes: Nodes, ends: _Ends) -> NDArray[np.bool_]:
+    """Return which lines are loops around a pinhole, or all inside the junction where they end.
+
+    They keep the course through their pixels: put straight and smoothed, they would be folded to nothing.
+    """
+    half_widths = np.append(nodes.half_widths, 0.0)[ends.nodes]
+    steps = lines.counts - 1
+    short = steps <= np.maximum(approach_px(half_widths).sum(axis=1), _PINHOLE_STEPS)
+    loops: NDArray[np.bool_] = short & (ends.nodes[:, 0] == ends.nodes[:, 1])
+    return loops
 
 
 def _through_pixels(
@@ -264,7 +286,8 @@ def _at_junctions(lines: Lines, nodes: Nodes, ends: _Ends) -> Lines:
     cols[vertex], rows[vertex] = nodes.cols[node], nodes.rows[node]
     half_widths = np.append(nodes.half_widths, 0.0)[ends.nodes]
     placed = Lines(cols, rows, lines.starts, lines.closed)
-    return Lines(*straightened(placed, half_widths, ends.junction), lines.starts, lines.closed)
+    straight = ends.junction & ~_loops(lines, nodes, ends)[:, None]
+    return Lines(*straightened(placed, half_widths, straight), lines.starts, lines.closed)
 
 
 def _middles(here: NDArray[Any], at_node: NDArray[np.bool_]) -> Middles:
@@ -370,5 +393,5 @@ def _no_lines() -> CrackLines:
     none, numbers = np.zeros(0, object), np.zeros(0, np.int64)
     nodes = CrackNodes(none, numbers, numbers, none, numbers)
     zeros = np.zeros(0)
-    profiles = Profiles(zeros, zeros, zeros)
+    profiles = Profiles(zeros, zeros, zeros, zeros)
     return CrackLines(none, zeros, zeros, zeros, profiles, numbers, np.zeros((0, 2), np.int64), nodes)

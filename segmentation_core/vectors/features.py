@@ -209,6 +209,9 @@ def _crack_areas(tables: Tables, place: Place) -> dict[str, NDArray[Any]]:
 def _line_layer(lines: CrackLines, place: Place) -> dict[str, NDArray[Any]]:
     profiles = lines.profiles
     widths_m = lines.areas_px * place.grid.pixel_area_m2 / lines.lengths_m
+    # Of a line shorter than its crack is wide, area over length says nothing; the circle in the crack does.
+    short = lines.lengths_m < widths_m
+    widths_m[short] = np.minimum(widths_m, profiles.widest_m)[short]
     return {
         "geometry": lines.wkb,
         "uid": feature_uids("crack_line", lines.wkb),

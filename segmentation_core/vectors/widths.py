@@ -34,11 +34,14 @@ class Beside:
         Quantised probabilities of the crack's pixels and of those around it; 0 for class rasters.
     at_node : ndarray of bool
         The vertex is a node, to which pixels from all sides belong.
+    half_widths_px : ndarray of float64
+        Distance from the vertex to the nearest pixel outside the crack.
     """
 
     areas_px: NDArray[np.int64]
     spreads: NDArray[np.int64]
     at_node: NDArray[np.bool_]
+    half_widths_px: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,14 @@ class Profiles:
     by_probability_m : ndarray of float64
         Mean width, every pixel counted by its probability, those below the threshold included; NaN for
         class rasters.
+    widest_m : ndarray of float64
+        Diameter of the largest circle inside the crack around a vertex. No line is too short for it.
     """
 
     medians_m: NDArray[np.float64]
     wide_m: NDArray[np.float64]
     by_probability_m: NDArray[np.float64]
+    widest_m: NDArray[np.float64]
 
 
 def line_profiles(
@@ -94,7 +100,8 @@ def line_profiles(
     )
     by_probability = np.full(first.size, np.nan)
     np.divide(spread, length, out=by_probability, where=spread > 0)
-    return Profiles(medians, wide, by_probability)
+    widest = np.maximum.reduceat(beside.half_widths_px, first) if first.size else np.zeros(0)
+    return Profiles(medians, wide, by_probability, 2 * widest * grid.gsd_mm / 1e3)
 
 
 def _chords_m(lines: Lines, grid: Grid) -> NDArray[np.float64]:

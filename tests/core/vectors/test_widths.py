@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from affine import Affine
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from segmentation_core.vectors.arrays import vectorise
 
@@ -70,3 +71,16 @@ def test_a_ring():
     rows, cols = np.mgrid[:80, :80] + 0.5
     line = vectorise(np.abs(np.hypot(rows - 40, cols - 40) - 25) < 2, PX)["crack_line"]
     assert line["wid50_m"][0] == pytest.approx(4, abs=0.15)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_line_is_folded_to_nothing_or_wider_than_the_crack(seed):
+    """Rags with pinholes have loops of a few pixels: their area over a length of nearly nothing is no width."""
+    random = np.random.default_rng(seed)
+    mask = gaussian_filter(random.normal(size=(400, 400)), 1.1) > 0.02
+    mask &= random.random(mask.shape) > 0.01
+    lines = vectorise(mask, PX)["crack_line"]
+    assert lines["node_a"].size > 500
+    widest = 2 * distance_transform_edt(mask).max()
+    assert lines["len_m"].min() > 0.5
+    assert lines["wid_m"].max() <= 1.1 * widest
