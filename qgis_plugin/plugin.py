@@ -55,7 +55,7 @@ class CraquelurePlugin:
         self._action.setCheckable(True)
         self._action.toggled.connect(self._show_dock)
         self._iface.addPluginToRasterMenu("Craquelure", self._action)
-        self._iface.addRasterToolBarIcon(self._action)
+        self._iface.addToolBarIcon(self._action)
         self._options = _OptionsFactory("Craquelure", QIcon(str(ICON)))
         self._iface.registerOptionsWidgetFactory(self._options)
 
@@ -88,7 +88,7 @@ class CraquelurePlugin:
             self._provider = None
         if self._action is not None:
             self._iface.removePluginRasterMenu("Craquelure", self._action)
-            self._iface.removeRasterToolBarIcon(self._action)
+            self._iface.removeToolBarIcon(self._action)
             self._action = None
         if self._options is not None:
             self._iface.unregisterOptionsWidgetFactory(self._options)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
@@ -20,7 +23,7 @@ from segmentation_core.vocabulary import load_vocabulary
 from training.benchmark.plots import over
 from training.calibration import calibrated
 from training.checkpoint_card import checkpoint_card
-from training.data import Tile
+from training.data import SampleStream, Tile
 from training.dataset.folder import Dataset, open_dataset
 from training.dataset.slices import sliced
 from training.evaluation import Evaluated, for_json, scored, summary
@@ -28,14 +31,18 @@ from training.finish import write_run_record
 from training.parts import adapter_tensors
 from training.prediction import SCALINGS, Scaling, class_logits, labels_from, softened
 from training.recipe import Recipe, load_recipe
+from training.run_state import RunState
 from training.significance import paired_comparison
-from training.synthetic.samples import Ingredients
+from training.synthetic.samples import IGNORE, Ingredients
 from training.trainer import Limits, train
 
 __all__ = ["adapt", "roll_back"]
 
 _WINDOW_PX = 512
 _MOST_WINDOWS = 24
+_FEWEST_STEPS = 10
+_WILD_FACTOR, _WILD_SHARE = 2.0, 0.1
+"""More than twice as much damage, and a tenth of the area more, is not what strokes were painted for."""
 
 
 def adapt(
@@ -64,7 +71,7 @@ def adapt(
     recipe : Recipe or None
         ``adapt`` by default.
     limits : Limits or None
-        Device and time.
+        Device and time: it takes as many steps as there is time for, the recipe's at most.
     ingredients : Ingredients or None
         For rehearsal; the dataset's own if None.
     progress : Progress
@@ -74,7 +81,8 @@ def adapt(
     -------
     dict
         ``kept``, ``before`` and ``after`` (figures with intervals, and every held-out window's),
-        ``comparison``, ``adapter`` (path or None), ``bytes``, ``windows`` (of every held-out window its
+        ``comparison``, ``adapter`` (path or None), ``bytes``, ``wild`` (not kept, because it calls far more
+        damage where nobody painted), ``windows`` (of every held-out window its
         ``name`` and three pictures: ``picture``, and what was found in it ``before`` and ``after``).
 
     Raises
@@ -93,28 +101,31 @@ def adapt(
         )
     dataset = open_dataset(data)
     tiles, held_out = dataset.tiles("train"), _held_out(dataset)
+    limits = replace(limits or Limits(), every=1 << 30)
+    windows = sliced(tiles, _WINDOW_PX, 384)
     chosen = _fitted_to(recipe or load_recipe("adapt"), loaded)
+    stream = SampleStream(windows, ingredients or dataset.ingredients, chosen, steps=range(2))
+    chosen = _in_time(chosen, loaded.network, stream, limits)
     folder = out.with_suffix(".run")
     _clear(folder)
     (folder / "log.csv").unlink(missing_ok=True)
     write_run_record(folder, chosen, dataset, base={"name": loaded.name, "sha256": loaded.sha256})
     before = scored(loaded, held_out, progress)
-    pictures = [{"name": tile.name, **_drawn(folder, tile, before=loaded)} for tile in held_out]
-    windows = sliced(tiles, _WINDOW_PX, 384)
+    found_before = _found(loaded, held_out)
     network = train(
         chosen,
         windows,
         ingredients or dataset.ingredients,
         folder,
         start=loaded.network,
-        limits=replace(limits or Limits(), every=chosen.steps),
+        limits=replace(limits, max_seconds=None),
         progress=progress,
     ).to("cpu")
     adapted = _calibrated(network, loaded, windows, out)
     after = scored(adapted, held_out, progress)
-    for tile, drawn in zip(held_out, pictures, strict=True):
-        drawn |= _drawn(folder, tile, after=adapted)
-    better = _merit(after) > _merit(before)
+    found_after = _found(adapted, held_out)
+    wild = _runs_wild(held_out, found_before, found_after)
+    better = _merit(after) > _merit(before) and not wild
     _clear(folder)  # what remains says how the adapter was made
     result = {
         "kept": better,
@@ -123,7 +134,8 @@ def adapt(
         "comparison": for_json(paired_comparison({"after": after.parts, "before": before.parts})),
         "adapter": str(out) if better else None,
         "bytes": None,
-        "windows": pictures,
+        "wild": wild,
+        "windows": [_draw(folder, *each) for each in zip(held_out, found_before, found_after, strict=True)],
         "run": {"base": loaded.name, "data": str(data), "recipe": str(folder / "recipe.toml")},
     }
     if better:
@@ -162,19 +174,59 @@ def _calibrated(network: nn.Module, base: LoadedModel, windows: Sequence[Tile], 
     return LoadedModel(network, card, out)
 
 
-def _drawn(folder: Path, tile: Tile, **models: LoadedModel) -> dict[str, str]:
-    """Draw a window, and what models find in it over it; return the files by what they show."""
-    shown = {"picture": tile.image}
-    for when, model in models.items():
-        card = model.card
-        logits = class_logits(model.network, tile.image, Scaling(card.mean, card.std))
-        found = labels_from(softened(logits, card.temperature)[1:], card.thresholds)
-        shown[when] = over(tile.image, found)
+def _in_time(recipe: Recipe, network: nn.Module, stream: SampleStream, limits: Limits) -> Recipe:
+    """Return the recipe with no more steps than there is time for, so that its learning rate comes down.
+
+    The time of a step is taken from a copy of the network.
+    """
+    if limits.max_seconds is None:
+        return recipe
+    run = RunState(
+        recipe,
+        limits.device,
+        use_bfloat16=limits.use_bfloat16 and recipe.precision == "auto",
+        network=copy.deepcopy(network),
+    )
+    for step in range(2):  # the first one also sets things up
+        began = time.perf_counter()
+        run.learn(stream.batch(step))
+    steps = max(int(limits.max_seconds / (time.perf_counter() - began)), _FEWEST_STEPS)
+    return recipe if steps >= recipe.steps else replace(recipe, steps=steps, warm_up=max(steps // 10, 1))
+
+
+def _found(model: LoadedModel, tiles: Sequence[Tile]) -> list[NDArray[np.uint8]]:
+    """Return the labels (H, W) that a model finds."""
+    card = model.card
+    logits = (class_logits(model.network, tile.image, Scaling(card.mean, card.std)) for tile in tiles)
+    return [labels_from(softened(each, card.temperature)[1:], card.thresholds) for each in logits]
+
+
+def _runs_wild(
+    tiles: Sequence[Tile], before: Sequence[NDArray[np.uint8]], after: Sequence[NDArray[np.uint8]]
+) -> bool:
+    """Say whether far more damage is found than before where nobody painted.
+
+    Strokes cover little of a window. A network that is right on them and calls half of the rest damage has
+    learnt nothing that anybody wants, and no figure over the strokes shows it.
+    """
+    undecided = [tile.label == IGNORE for tile in tiles]
+    pixels = sum(int(mask.sum()) for mask in undecided)
+    was, now = (
+        sum(int((label[mask] > 0).sum()) for label, mask in zip(found, undecided, strict=True))
+        / max(pixels, 1)
+        for found in (before, after)
+    )
+    return now > was * _WILD_FACTOR and now > was + _WILD_SHARE
+
+
+def _draw(folder: Path, tile: Tile, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> dict[str, str]:
+    """Draw a window, and what was found in it, over it; return its name and the files by what they show."""
+    shown = {"picture": tile.image, "before": over(tile.image, before), "after": over(tile.image, after)}
     files = {what: folder / "windows" / f"{tile.name}.{what}.png" for what in shown}
     for what, path in files.items():
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(shown[what]).save(path)
-    return {what: str(path) for what, path in files.items()}
+    return {"name": tile.name} | {what: str(path) for what, path in files.items()}
 
 
 def _merit(result: Evaluated) -> float:

@@ -200,7 +200,7 @@ def _adapt_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ingredients", type=Path, help="folder with paintings/ and overlays/, for rehearsal"
     )
-    parser.add_argument("--max-seconds", type=float, help="stop after this time and use what was learnt")
+    parser.add_argument("--max-seconds", type=float, help="take no more steps than fit into this time")
     parser.add_argument("--device", choices=_DEVICES, default="auto")
     parser.add_argument("--roll-back", action="store_true", help="undo the last adapt of this file")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes")
@@ -241,6 +241,11 @@ def _adapt_lines(result: dict[str, Any]) -> Iterable[str]:
             yield f"  {before['picture']:<40}{pair[0]:10.3f}{pair[1]:10.3f}"
     if result["kept"]:
         yield f"Kept: {result['adapter']} ({result['bytes'] / 1000:.0f} kB). Use it with --model."
+    elif result["wild"]:
+        yield (
+            "Right where it was corrected, but it now calls far more damage everywhere else: nothing was "
+            "written. Correct more, background too."
+        )
     else:
         yield "Not better: rolled back, nothing was written. Correct more windows, or keep the base."
 

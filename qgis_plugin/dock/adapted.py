@@ -84,9 +84,16 @@ def _verdict(result: dict[str, Any]) -> str:
         if None not in pair:
             cells = "".join(f"<td>&nbsp;{value:.2f}</td>" for value in pair)
             rows.append(f"<tr><td>{html.escape(title)}</td>{cells}</tr>")
-    verdict = (
-        tr("Better on the windows for judging. It is kept with the book.")
-        if result["kept"]
-        else tr("Not better on the windows for judging, so nothing was kept. Paint more, or other places.")
-    )
-    return f"<p><b>{html.escape(verdict)}</b></p><table>{''.join(rows)}</table>"
+    if result["kept"]:
+        verdict = tr("Better on the windows for judging. It is kept with the book.")
+    elif result["wild"]:
+        verdict = tr(
+            "Right on your strokes, but it now calls far more damage everywhere else, so nothing was kept. "
+            "Paint more, background too."
+        )
+    else:
+        verdict = tr(
+            "Not better on the windows for judging, so nothing was kept. Paint more, or other places."
+        )
+    figures = tr("F1: 1 where all is found and nothing else. Only what you painted is judged.")
+    return f"<p><b>{html.escape(verdict)}</b></p><table>{''.join(rows)}</table><p>{html.escape(figures)}</p>"

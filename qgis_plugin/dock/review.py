@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import html
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -59,6 +60,13 @@ def _order_titles() -> dict[str, str]:
     )
 
 
+@dataclass(frozen=True)
+class Traced:
+    """A crack that was traced, for undoing."""
+
+    fid: int
+
+
 class ReviewPage(QWidget):
     """Step, look, decide."""
 
@@ -70,14 +78,14 @@ class ReviewPage(QWidget):
         self._checked = Checked([])
         self._pictured, self._of_book = "", ""
         self._at, self._is_read = -1, False
-        self._undo: list[list[Decision] | CrackEdit] = []
+        self._undo: list[list[Decision] | CrackEdit | Traced] = []
         self._band: QgsRubberBand | None = None
         self.survey, self.order = SurveyBox("craquelureReviewSurvey"), narrowing(QComboBox())
         self.order.setObjectName("craquelureReviewOrder")
         for name, title in _order_titles().items():
             self.order.addItem(title, name)
-        self.survey.currentIndexChanged.connect(lambda *_: self.read())
-        self.order.currentIndexChanged.connect(lambda *_: self.read())
+        self.survey.currentIndexChanged.connect(lambda *_: self._reordered())
+        self.order.currentIndexChanged.connect(lambda *_: self._reordered())
         self.feature = QLabel()
         self.feature.setObjectName("craquelureReviewFeature")
         self.feature.setWordWrap(True)
@@ -156,6 +164,13 @@ class ReviewPage(QWidget):
             key.setEnabled(True)
         if not self._is_read:
             self.read()
+        self._show()  # what A and R are about is on the map, and marked
+
+    def _reordered(self) -> None:
+        """Begin again, before what comes first now."""
+        self._at = -1
+        self.read()
+        self._show()
 
     def hideEvent(self, event: Any) -> None:
         """Leave the keys to QGIS, and the map without a mark."""
@@ -222,10 +237,13 @@ class ReviewPage(QWidget):
             self._show()
 
     def undo(self) -> None:
-        """Take the last decision, cut or join back; stand before what was decided."""
+        """Take the last decision, cut, join or traced crack back; stand before what was decided."""
         if not self._undo:
             return
         last = self._undo[-1]
+        if isinstance(last, Traced):
+            self._untrace(last)
+            return
         try:
             if isinstance(last, CrackEdit):
                 undo_edit(self._panel.book, last)
@@ -346,7 +364,22 @@ class ReviewPage(QWidget):
         layer = self._layer_of("crack_line") if name else None
         return None if layer is None else (self._panel.book, name, layer)
 
-    def _line_added(self) -> None:
+    def _line_added(self, fid: int) -> None:
+        self._undo.append(Traced(fid))
+        self._settled.start()
+        self.read()
+
+    def _untrace(self, traced: Traced) -> None:
+        """Delete a traced crack; the book keeps it as rejected, as it does with everything deleted."""
+        layer = self._free_layer()
+        if layer is None:
+            return
+        if not layer.dataProvider().deleteFeatures([traced.fid]):
+            self._panel.tell(tr("The book could not be written. Is it read-only, or in use?"))
+            return
+        self._undo.pop()
+        layer.dataProvider().reloadData()
+        layer.triggerRepaint()
         self._settled.start()
         self.read()
 

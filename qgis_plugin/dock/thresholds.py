@@ -381,7 +381,13 @@ class ThresholdsPage(QWidget):
             project.layerTreeRoot().removeChildNode(group)
         self._rasters = {}
         self._show_covered()
-        self.note.setText("")
+        self._show_source()
+
+    def hideEvent(self, event: Any) -> None:
+        """Close the preview: other pages are about what the book holds."""
+        super().hideEvent(event)
+        if self._rasters:
+            self.close_preview()
 
     def stop(self) -> None:
         """End the engine, and the preview."""

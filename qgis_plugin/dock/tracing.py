@@ -42,7 +42,7 @@ class TraceTool(QgsMapTool):
     tell : callable
         Shows a line of text.
     added : callable
-        Called when a line was added.
+        Called with the id of a line that was added.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class TraceTool(QgsMapTool):
         canvas: Any,
         target: Callable[[], tuple[str, str, QgsVectorLayer] | None],
         tell: Callable[[str], None],
-        added: Callable[[], None],
+        added: Callable[[int], None],
     ) -> None:
         super().__init__(canvas)
         self._canvas, self._target, self._tell, self._added = canvas, target, tell, added
@@ -164,8 +164,9 @@ class TraceTool(QgsMapTool):
         if target is not None:
             columns = dict(self._parts[0]["columns"])
             columns["len_m"] = sum(part["columns"]["len_m"] for part in self._parts)
-            if add_feature(target[2], QgsGeometry.fromPolylineXY(self._line()), columns):
-                self._added()
+            fid = add_feature(target[2], QgsGeometry.fromPolylineXY(self._line()), columns)
+            if fid is not None:
+                self._added(fid)
             else:
                 self._tell(tr("The line could not be written to the book. Is it read-only, or in use?"))
         self.clear()

@@ -9,8 +9,8 @@ from qgis.core import QgsFeature, QgsGeometry, QgsVectorLayer
 __all__ = ["add_feature"]
 
 
-def add_feature(layer: QgsVectorLayer, geometry: QgsGeometry, columns: dict[str, Any]) -> bool:
-    """Add a feature at once, not in an edit session; say whether it was taken.
+def add_feature(layer: QgsVectorLayer, geometry: QgsGeometry, columns: dict[str, Any]) -> int | None:
+    """Add a feature at once, not in an edit session; return its id, None where it was not taken.
 
     A book's triggers give it its uid, call it drawn and write the log.
     """
@@ -21,6 +21,6 @@ def add_feature(layer: QgsVectorLayer, geometry: QgsGeometry, columns: dict[str,
     provider = layer.dataProvider()
     for number in provider.pkAttributeIndexes():
         feature.setAttribute(number, provider.defaultValueClause(number))
-    taken, _ = provider.addFeatures([feature])
+    taken, added = provider.addFeatures([feature])
     layer.triggerRepaint()
-    return bool(taken)
+    return int(added[0].id()) if taken else None

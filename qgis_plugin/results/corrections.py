@@ -132,7 +132,7 @@ class CorrectionLayers:
             "wid_m": width_m,
             "made_at": QDateTime.currentDateTimeUtc(),
         }
-        return add_feature(self.strokes, QgsGeometry.fromPolylineXY(points), columns)
+        return add_feature(self.strokes, QgsGeometry.fromPolylineXY(points), columns) is not None
 
     def take_back(self) -> bool:
         """Remove the last stroke; say whether there was one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -17,7 +18,10 @@ import torch
 from PIL import Image
 
 from segmentation_core.models import build
+from training.adaptation import _runs_wild
+from training.data import Tile
 from training.parts import set_training
+from training.recipe import load_recipe
 
 SMALL = ("--set", "size_px=64", "--set", "learning_rate=1e-3")
 
@@ -106,3 +110,30 @@ def test_kept_statistics_are_those_of_the_base() -> None:
         network(torch.rand(2, 3, 64, 64))
         after = network.state_dict()
         assert all(torch.equal(after[k], v) for k, v in before.items()) is same
+
+
+def test_a_network_that_runs_wild_where_nobody_painted_is_noticed() -> None:
+    label = np.full((40, 40), 255, np.uint8)
+    label[:4] = 0
+    tile = Tile("w", "g", np.zeros((40, 40, 3), np.uint8), label)
+    nothing, half, little = (np.zeros((40, 40), np.uint8) for _ in range(3))
+    half[20:], little[38:] = 1, 1
+    assert _runs_wild([tile], [nothing], [half])
+    assert not _runs_wild([tile], [nothing], [little])
+    assert not _runs_wild([tile], [half], [nothing])
+    decided = Tile("w", "g", tile.image, np.zeros((40, 40), np.uint8))
+    assert not _runs_wild([decided], [nothing], [half])  # the figures themselves tell
+
+
+def test_it_takes_no_more_steps_than_there_is_time_for(
+    quick_run: dict[str, Any], easy: Path, tmp_path: Path, verb: Any
+) -> None:
+    out = tmp_path / "b.safetensors"
+    verb(
+        "adapt", "--base", quick_run["model"], "--data", easy, "-o", out, "--max-seconds", 0.01,
+        "--set", "steps=200", *SMALL,
+    )  # fmt: skip
+    recipe = load_recipe(out.with_suffix(".run") / "recipe.toml")
+    assert (recipe.steps, recipe.warm_up) == (10, 1)
+    with (out.with_suffix(".run") / "log.csv").open() as handle:
+        assert [row["step"] for row in csv.DictReader(handle)] == ["10"]

@@ -75,7 +75,7 @@ def test_a_ring():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_no_line_is_folded_to_nothing_or_wider_than_the_crack(seed):
-    """Rags with pinholes have loops of a few pixels: their area over a length of nearly nothing is no width."""
+    """Rags with pinholes have loops of a few pixels; area over a length of nearly nothing is no width."""
     random = np.random.default_rng(seed)
     mask = gaussian_filter(random.normal(size=(400, 400)), 1.1) > 0.02
     mask &= random.random(mask.shape) > 0.01

@@ -181,7 +181,8 @@ def test_a_traced_line_enters_the_book_as_drawn(page, book):
     columns = {"surv_id": "S1", "orth_id": "O1", "elem_id": "image", "class_cd": "craquelure", "len_m": 0.3}
     columns |= {"t_start": "2026-05-01", "t_end": None}
     points = [QgsPointXY(500000.1 + 0.01 * k, 4400000.1) for k in range(31)]
-    assert add_feature(layer, QgsGeometry.fromPolylineXY(points), columns)
+    fid = add_feature(layer, QgsGeometry.fromPolylineXY(points), columns)
+    page._line_added(fid)
     ((uid, status, start),) = rows(
         book, "SELECT uid, status, t_start FROM crack_line WHERE surv_id = 'S1' AND len_m = 0.3"
     )
@@ -191,6 +192,17 @@ def test_a_traced_line_enters_the_book_as_drawn(page, book):
     assert layer.featureCount() == 4
     page.read()
     assert page.counter.text() == "1 of 6 checked"
+    page.undo()
+    assert rows(book, f"SELECT status FROM crack_line WHERE uid = '{uid}'") == [("rejected",)]
+    assert page._undo == []
+
+
+def test_another_order_begins_anew(page):
+    page.skip()
+    page.order.setCurrentIndex(page.order.findData("size"))
+    assert page._at == 0
+    first = page.current()
+    assert all(item.size <= first.size for item in page._items if item.table == first.table)
 
 
 def test_points_are_taken_back_and_a_single_point_draws_nothing(page, monkeypatch):
