@@ -193,9 +193,8 @@ class AdaptPage(QWidget):
         self.windows.blockSignals(True)
         self.windows.clear()
         for each in self._rows:
-            title = f"{each.number}  {each.elem_id}".rstrip()
             item = QTreeWidgetItem(
-                [title, str(each.strokes), tr("judging") if each.held_out else tr("learning")]
+                [each.title, str(each.strokes), tr("judging") if each.held_out else tr("learning")]
             )
             item.setData(0, _KEY, each.fid)
             self.windows.addTopLevelItem(item)
@@ -358,6 +357,10 @@ class AdaptPage(QWidget):
     def _adapted(self, result: Any, fault: str) -> None:
         if fault:
             return
+        titles = {f"_{row}_{col}": each.title for each in self._rows for row, col in [each.corner_px]}
+        for window in result["windows"]:  # the engine names them by survey, orthophoto and place
+            ending = "_" + "_".join(window["name"].rsplit("_", 2)[1:])
+            window["name"] = tr("Window {title}", title=titles.get(ending, window["name"]))
         self.result.tell(result)
         self._panel.surveys.model.show_book(self._panel.book)
 

@@ -65,14 +65,18 @@ class BrushBox(QGroupBox):
     def fit(self, pixel_mm: float) -> None:
         """Make new brushes for a picture of another pixel size."""
         self._pixel_mm, self._widths_m = pixel_mm, {}
+        self._show_width()
 
     def take(self, number: int) -> None:
         """Paint with a class, by its place in `stroke_classes`, from now on."""
         self._group.button(number).setChecked(True)
+        self._show_width()
+        self._taken()
+
+    def _show_width(self) -> None:
         self.width_mm.blockSignals(True)
         self.width_mm.setValue(self.width_m() * 1e3)
         self.width_mm.blockSignals(False)
-        self._taken()
 
     def is_taken(self) -> bool:
         """Say whether there is a brush in the hand."""

@@ -69,7 +69,7 @@ class Panel(QgsDockWidget):
                 "changed."
             )
         )
-        self._local_hint.clicked.connect(lambda *_: use_stand_in(QgsProject.instance()))
+        self._local_hint.clicked.connect(lambda *_: self._take_stand_in())
         self.surveys = SurveysPage(self)
         self.elements = ElementsPage(self)
         self.element = ElementPage(self)
@@ -196,6 +196,11 @@ class Panel(QgsDockWidget):
     def _offer_stand_in(self) -> None:
         crs = QgsProject.instance().crs()
         self._local_hint.setVisible(is_local(crs))
+
+    def _take_stand_in(self) -> None:
+        use_stand_in(QgsProject.instance())
+        told = tr("Scale bar and measuring are right now, on the plane and in the facade's own units.")
+        self.tell(told, Qgis.MessageLevel.Success)
 
     def can_write(self) -> bool:
         """Whether runs can write the book."""

@@ -59,11 +59,12 @@ _PREVIOUS = ".previous"
 
 @dataclass(frozen=True)
 class CorrectionWindow:
-    """A window: its number, element, outline in the layer's coordinates, and what it is for."""
+    """A window: number, element, first row and column, outline on the map, and what it is for."""
 
     fid: int
     number: int
     elem_id: str
+    corner_px: tuple[int, int]
     outline: QgsGeometry
     held_out: bool
     strokes: int
@@ -95,6 +96,11 @@ def stroke_classes() -> list[tuple[str, str, str]]:
     own = [(d["code"], class_name(d), d["colour"]) for d in defect_classes()]
     return [*own, (BACKGROUND, tr("Background"), _BACKGROUND_COLOUR)]
 
+    @property
+    def title(self) -> str:
+        """What the window is called: by its number and element."""
+        return f"{self.number}  {self.elem_id}".rstrip()
+
 
 @dataclass(frozen=True)
 class CorrectionLayers:
@@ -113,6 +119,7 @@ class CorrectionLayers:
                 feature.id(),
                 number,
                 feature["elem_id"] or "",
+                (feature["row_off"], feature["col_off"]),
                 QgsGeometry(feature.geometry()),
                 bool(feature["held_out"]),
                 self._strokes_in(feature.geometry()),
