@@ -69,6 +69,11 @@ class CorrectionWindow:
     held_out: bool
     strokes: int
 
+    @property
+    def title(self) -> str:
+        """What the window is called: by its number and element."""
+        return f"{self.number}  {self.elem_id}".rstrip()
+
 
 def corrections_file(book: str) -> Path:
     """Return where the corrections of a book lie."""
@@ -95,11 +100,6 @@ def stroke_classes() -> list[tuple[str, str, str]]:
     """Return code, name and colour of what can be painted."""
     own = [(d["code"], class_name(d), d["colour"]) for d in defect_classes()]
     return [*own, (BACKGROUND, tr("Background"), _BACKGROUND_COLOUR)]
-
-    @property
-    def title(self) -> str:
-        """What the window is called: by its number and element."""
-        return f"{self.number}  {self.elem_id}".rstrip()
 
 
 @dataclass(frozen=True)
