@@ -65,7 +65,7 @@ def steps(desk):
     desk.notes["strokes"] = [row.strokes for row in page._rows]
     desk.shoot("2-painted")
 
-    page.minutes.setValue(2.0)
+    page.minutes.setValue(3.0)
     desk.click("craquelureAdapt")
     yield lambda: page._task is None or page.progress.maximum() == 100
     desk.heart.start()
