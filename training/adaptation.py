@@ -41,6 +41,8 @@ __all__ = ["adapt", "roll_back"]
 _WINDOW_PX = 512
 _MOST_WINDOWS = 24
 _FEWEST_STEPS = 10
+_LEARNING = 0.7
+"""Of the time there is; judging before and after, and what else the computer does, take the rest."""
 _WILD_FACTOR, _WILD_SHARE = 2.0, 0.1
 """More than twice as much damage, and a tenth of the area more, is not what strokes were painted for."""
 
@@ -191,7 +193,7 @@ def _in_time(recipe: Recipe, network: nn.Module, stream: SampleStream, limits: L
     for step in range(2):  # the first one also sets things up
         began = time.perf_counter()
         run.learn(stream.batch(step))
-    steps = max(int(limits.max_seconds / (time.perf_counter() - began)), _FEWEST_STEPS)
+    steps = max(int(_LEARNING * limits.max_seconds / (time.perf_counter() - began)), _FEWEST_STEPS)
     return recipe if steps >= recipe.steps else replace(recipe, steps=steps, warm_up=max(steps // 10, 1))
 
 
