@@ -116,7 +116,7 @@ class ComparisonPage(QWidget):
         self._later = [
             self._beneath(path, title)
             for pair in pictures
-            for path, title in zip(pair[::-1], (tr("Later picture"), tr("Earlier picture")), strict=True)
+            for path, title in zip(pair[::-1], (tr("Later picture"), tr("Earlier picture")))
         ][::2]
         if layers:
             canvas = self._panel.iface.mapCanvas()

@@ -27,9 +27,7 @@ from qgis.PyQt.QtWidgets import (
 from ..results.book import BookFault, orthophotos, width_bound_mm
 from ..results.crack_edits import CrackEdit, cut_crack, join_cracks, undo_edit
 from ..results.loading import load_beneath, load_now, survey_layers
-from ..results.rasters import class_name, defect_classes
 from ..results.review import (
-    ORDERS,
     Checked,
     Decision,
     Doubtful,
@@ -41,6 +39,7 @@ from ..results.review import (
 )
 from ..translation import tr
 from ..widgets import button, narrowing, row
+from .doubtful import order_titles, told
 from .linework import Clicked, CutTool, JoinTool
 from .survey_box import SurveyBox
 from .tracing import TraceTool
@@ -50,14 +49,6 @@ __all__ = ["ReviewPage"]
 _HIGHLIGHT = QColor(255, 210, 0, 210)
 _SETTLED_MS = 800
 """After the last decision, before other pages read the book again."""
-
-
-def _order_titles() -> dict[str, str]:
-    return dict(
-        zip(
-            ORDERS, (tr("Doubtful first"), tr("Largest first"), tr("By element"), tr("By class")), strict=True
-        )
-    )
 
 
 @dataclass(frozen=True)
@@ -82,7 +73,7 @@ class ReviewPage(QWidget):
         self._band: QgsRubberBand | None = None
         self.survey, self.order = SurveyBox("craquelureReviewSurvey"), narrowing(QComboBox())
         self.order.setObjectName("craquelureReviewOrder")
-        for name, title in _order_titles().items():
+        for name, title in order_titles().items():
             self.order.addItem(title, name)
         self.survey.currentIndexChanged.connect(lambda *_: self._reordered())
         self.order.currentIndexChanged.connect(lambda *_: self._reordered())
@@ -447,31 +438,9 @@ class ReviewPage(QWidget):
         name = html.escape(item.elem_id) if item.elem_id else tr("outside the elements")
         of_this = tr("{name}: {done} of {total}", name=name, done=own[0], total=own[1])
         self.of_element.setText(f"{self.counter.text()} · {of_this}")
-        self.feature.setText(self._told(item))
+        self.feature.setText(told(item, self._checked.status_of(item), self._bound_mm))
         if move and self.isVisible():
             self._go_to(item)
-
-    def _told(self, item: Doubtful) -> str:
-        words = {
-            "auto": tr("not checked"),
-            "verified": tr("accepted"),
-            "rejected": tr("rejected"),
-            "edited": tr("redrawn"),
-            "drawn": tr("drawn by hand"),
-        }
-        if item.table == "crack_line":
-            size = tr("{length} mm long", length=f"{item.size * 1e3:.1f}")
-            if item.width_m:
-                width_mm = item.width_m * 1e3
-                at_most = "≤ " if width_mm < self._bound_mm else ""  # not told apart from a finer one
-                size += ", " + tr("{width} mm wide", width=f"{at_most}{width_mm:.2f}")
-        else:
-            size = tr("{area} cm2", area=f"{item.size * 1e4:.2f}")
-        sure = "" if item.conf is None else " · " + tr("confidence {conf}", conf=f"{item.conf:.2f}")
-        state = self._checked.status_of(item)
-        defect = next((d for d in defect_classes() if d["code"] == item.class_cd), None)
-        title = item.class_cd if defect is None else class_name(defect)
-        return f"<b>{html.escape(title)}</b> · {size}{sure} · {words.get(state, state)}"
 
     def _go_to(self, item: Doubtful) -> None:
         try:

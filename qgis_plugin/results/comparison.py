@@ -186,7 +186,7 @@ def tie_point_layer(book: str, pair: PairRow, crs: QgsCoordinateReferenceSystem)
         if photo is None:
             continue
         a, b, c, d, e, f = json.loads(photo[1])
-        for (col, row), (dx, dy) in zip(record["tie_points_a"], record["residuals_px"], strict=True):
+        for (col, row), (dx, dy) in zip(record["tie_points_a"], record["residuals_px"]):
             points.append((a * col + b * row + c, d * col + e * row + f, math.hypot(dx, dy)))
     if not points:
         return None
@@ -204,7 +204,7 @@ def tie_point_layer(book: str, pair: PairRow, crs: QgsCoordinateReferenceSystem)
     bounds = (0.0, _GOOD_PX, _FAIR_PX, math.inf)
     titles = (tr("up to 0.3 px"), tr("up to 1 px"), tr("more than 1 px"))
     ranges = []
-    for low, high, colour, title in zip(bounds[:-1], bounds[1:], _COLOURS, titles, strict=True):
+    for low, high, colour, title in zip(bounds[:-1], bounds[1:], _COLOURS, titles):
         symbol = QgsMarkerSymbol.createSimple({"color": colour, "size": "2.2", "outline_color": "#ffffff"})
         ranges.append(QgsRendererRange(low, min(high, 1e9), symbol, title))
     layer.setRenderer(QgsGraduatedSymbolRenderer("off_px", ranges))

@@ -113,10 +113,8 @@ def join_cracks(
             raise BookFault(tr("These lines are of two surveys or orthophotos, and stay apart."))
         shapes = [_shape(line) for line in lines]
         points = [shape.asPolyline() for shape in shapes]
-        ends = [
-            _nearer_end(line, clicked) for line, (_, clicked) in zip(points, (first, second), strict=True)
-        ]
-        nodes = [line["node_b" if end else "node_a"] for line, end in zip(lines, ends, strict=True)]
+        ends = [_nearer_end(line, clicked) for line, (_, clicked) in zip(points, (first, second))]
+        nodes = [line["node_b" if end else "node_a"] for line, end in zip(lines, ends)]
         fids = [line["fid"] for line in lines]
         if any(_others_end(dataset, lines[0], node, fids) for node in nodes):
             raise BookFault(tr("Other cracks end here too: joined, it would be no junction any more."))
@@ -125,7 +123,7 @@ def join_cracks(
             *(points[0] if ends[0] else points[0][::-1]),
             *(points[1][::-1] if ends[1] else points[1]),
         ]
-        outer = [line["node_a" if end else "node_b"] for line, end in zip(lines, ends, strict=True)]
+        outer = [line["node_a" if end else "node_b"] for line, end in zip(lines, ends)]
         if shapes[1].length() > shapes[0].length():
             lines.reverse()
         kept, gone = lines
@@ -329,9 +327,7 @@ def _others_end(dataset: Any, line: dict[str, Any], node: int | None, fids: list
 def _weighed(lines: list[dict[str, Any]], lengths: list[float]) -> dict[str, float | None]:
     means = {}
     for name in _WEIGHED:
-        known = [
-            (line[name], size) for line, size in zip(lines, lengths, strict=True) if line[name] is not None
-        ]
+        known = [(line[name], size) for line, size in zip(lines, lengths) if line[name] is not None]
         total = sum(size for _, size in known)
         means[name] = sum(value * size for value, size in known) / total if total else None
     return means
