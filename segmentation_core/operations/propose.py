@@ -106,7 +106,7 @@ def propose(
         records = dict(orthophotos_of(opened, found.surv_id))
         elements = stored_elements(opened)
         grounds = {orth_id: _ground(stored_assessed(opened, orth_id), elements) for orth_id in records}
-    known = windows_of(Path(book), found.surv_id)
+    known = [w for w in windows_of(Path(book), found.surv_id) if w.orth_id in records]
     for record in records.values():
         missing = why_missing(record)
         if missing is not None:
