@@ -24,8 +24,8 @@ def doubt(probabilities: Mapping[str, NDArray[np.uint8]]) -> float:
 
     Examples
     --------
-    >>> doubt({"craquelure": np.array([[125, 255], [0, 250]], np.uint8)})
-    0.3333333333333333
+    >>> round(doubt({"craquelure": np.array([[125, 255], [0, 250]], np.uint8)}), 4)
+    0.3333
     """
     given = np.stack(list(probabilities.values()))
     known = (given <= PROBABILITY_SCALE).all(axis=0)
