@@ -40,6 +40,7 @@ __all__ = ["adapt", "roll_back"]
 
 _WINDOW_PX = 512
 _MOST_WINDOWS = 24
+_DECIDED = 0.5
 _FEWEST_STEPS = 10
 _LEARNING = 0.7
 """Of the time there is; judging before and after, and what else the computer does, take the rest."""
@@ -268,7 +269,7 @@ def _write(
         card.temperature,
         metrics=[
             {"set": "held-out windows before", **result["before"]["figures"]},
-            *_entries(result["after"]["figures"], _held_out(dataset)),
+            *_entries(result["after"]["figures"], _held_out(dataset), base),
         ],
         training={"recipe": vars(recipe), "data": {"fingerprint": dataset.fingerprint}},
         adapter={
@@ -285,12 +286,21 @@ def _write(
     save_adapter(out, adapter_tensors(adapted.network), told)
 
 
-def _entries(figures: Mapping[str, float | None], held_out: Sequence[Tile]) -> list[dict[str, Any]]:
+def _entries(
+    figures: Mapping[str, float | None], held_out: Sequence[Tile], base: LoadedModel
+) -> list[dict[str, Any]]:
     """Return what the card says of the adapted model, as of any model; u95 of what it finds comes from it.
 
-    A class that no held-out window shows has no entry: nobody knows how well it is found.
+    Strokes are no sample of a window: people paint where something is wrong. Where less than half of the
+    held-out windows is decided, or none of them shows a class, the base's own entries stay.
     """
-    return [
+    known = [entry for entry in base.card.about.get("metrics", ()) if "class" in entry]
+    if np.mean(np.concatenate([tile.label.ravel() != IGNORE for tile in held_out])) < _DECIDED:
+        return known
+    shown = {
+        c.code for c in load_vocabulary().classes if any((tile.label == c.value).any() for tile in held_out)
+    }
+    return [entry for entry in known if entry["class"] not in shown] + [
         {
             "set": "held-out windows",
             "class": c.code,
@@ -301,7 +311,7 @@ def _entries(figures: Mapping[str, float | None], held_out: Sequence[Tile]) -> l
             "protocol": "windows that were not learnt from; what nobody painted is left out",
         }
         for c in load_vocabulary().classes
-        if any((tile.label == c.value).any() for tile in held_out)
+        if c.code in shown
     ]
 
 

@@ -43,7 +43,14 @@ from segmentation_core.export.underlay import open_recorded, why_missing
 from segmentation_core.raster.grid import Window
 from segmentation_core.statistics.elements import Elements
 from segmentation_core.statistics.features import stream_features
-from segmentation_core.survey.corrections import BACKGROUND, Stroke, map_outline, strokes_in, windows_of
+from segmentation_core.survey.corrections import (
+    BACKGROUND,
+    Stroke,
+    corrections_file,
+    map_outline,
+    strokes_in,
+    windows_of,
+)
 from segmentation_core.survey.names import safe_name
 from segmentation_core.survey.outlines import stored_assessed, stored_elements
 from segmentation_core.survey.schema import STATUSES, UNTOUCHED
@@ -124,7 +131,8 @@ def write_corrections(book: Book, request: Request, folder: Path) -> Written:
     Raises
     ------
     BookError
-        Nobody has painted in a window yet, or only in such as are held out, or in none of these.
+        Nobody has painted in a window yet, or only in such as are held out, or in none of these; or a stroke
+        is of a class that nobody knows.
     RasterError
         An orthophoto is not where it was.
     """
@@ -142,7 +150,7 @@ def write_corrections(book: Book, request: Request, folder: Path) -> Written:
                 continue
             for _, ortho in _opened([sheet]):
                 label, owner = _label(book, sheet, elements, load_vocabulary().nodata_value)
-                _paint(label, sheet, strokes)
+                _paint(label, sheet, strokes, book.path)
                 row = made.add(sheet, ortho, label, owner)
             row["group"] = row["name"]
             split = "validation" if known.held_out else "train"
@@ -299,11 +307,17 @@ def _label(book: Book, sheet: _Sheet, elements: Elements, undecided: int) -> tup
     return label, elements.ids[owner]
 
 
-def _paint(label: NDArray[np.uint8], sheet: _Sheet, strokes: Sequence[Stroke]) -> None:
+def _paint(label: NDArray[np.uint8], sheet: _Sheet, strokes: Sequence[Stroke], book: Path) -> None:
     """Put strokes over a label, in the order in which they were drawn."""
     vocabulary = load_vocabulary()
     values = {BACKGROUND: vocabulary.background_value} | {c.code: c.value for c in vocabulary.classes}
     for stroke in strokes:
+        if stroke.class_code not in values:
+            raise BookError(
+                f"a stroke says {stroke.class_code!r}, which is no class",
+                path=corrections_file(book),
+                remedy=f"Known are {', '.join(values)}; take the stroke out in QGIS",
+            )
         reach = stroke.width_m / sheet.record.metres_per_unit / 2
         label[burnt([_placed(sheet, stroke.line.buffer(reach))], label.shape, Affine.identity())] = values[
             stroke.class_code

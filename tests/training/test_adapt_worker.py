@@ -17,8 +17,8 @@ import pytest
 import torch
 from PIL import Image
 
-from segmentation_core.models import build
-from training.adaptation import _runs_wild
+from segmentation_core.models import build, load_model
+from training.adaptation import _entries, _runs_wild
 from training.data import Tile
 from training.parts import set_training
 from training.recipe import load_recipe
@@ -137,3 +137,18 @@ def test_it_takes_no_more_steps_than_there_is_time_for(
     assert (recipe.steps, recipe.warm_up) == (10, 1)
     with (out.with_suffix(".run") / "log.csv").open() as handle:
         assert [row["step"] for row in csv.DictReader(handle)] == ["10"]
+
+
+def test_strokes_alone_do_not_say_how_well_an_adapter_finds(quick_run: dict[str, Any]) -> None:
+    base = load_model(quick_run["model"])
+    base.card.about["metrics"] = [
+        {"set": "oil", "class": c, "iou": 0.5} for c in ("craquelure", "paint_loss")
+    ]
+    figures = {f"{c}.{k}": 0.9 for c in ("craquelure", "paint_loss") for k in ("iou", "f1", "tolerance_f1")}
+    label = np.full((20, 20), 255, np.uint8)
+    label[:4] = 1
+    strokes = Tile("w", "g", np.zeros((20, 20, 3), np.uint8), label)
+    assert [entry["iou"] for entry in _entries(figures, [strokes], base)] == [0.5, 0.5]
+    whole = Tile("w", "g", strokes.image, np.where(label == 255, 0, label).astype(np.uint8))
+    told = {entry["class"]: entry["iou"] for entry in _entries(figures, [whole], base)}
+    assert told == {"craquelure": 0.9, "paint_loss": 0.5}

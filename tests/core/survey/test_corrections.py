@@ -205,6 +205,14 @@ def test_too_few_strokes_are_said(surveyed: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "d").exists()
 
 
+def test_a_stroke_of_no_class_is_said(surveyed: Path, tmp_path: Path) -> None:
+    propose(surveyed, "2026-05-01", windows=3)
+    paint_in(surveyed, 0, "rust")
+    with pytest.raises(BookError, match=r"'rust', which is no class.*background, craquelure, paint_loss"):
+        export(surveyed, "corrections", tmp_path / "d")
+    assert not (tmp_path / "d").exists()
+
+
 def test_bad_proposals_are_said(surveyed: Path, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="Ask for 3 to 24"):
         propose(surveyed, "2026-05-01", windows=2)
