@@ -38,7 +38,12 @@ class ModelBox(QComboBox):
         self._stored: list[str] | None = None
         self._asked = False
         self.setToolTip(tr("Add others with 'craquelure model add FILE', or under Settings > Options."))
+        self.activated.connect(lambda *_: self._take())
         self._list()
+
+    def _take(self) -> None:
+        """Remember what a person chose: the list is made anew now and then."""
+        self._wanted = self.currentData()
 
     def show_book(self, book: str) -> None:
         """List the adapters of a book."""
@@ -77,7 +82,6 @@ class ModelBox(QComboBox):
         self._list()
 
     def _list(self) -> None:
-        chosen = self.currentData() or self._wanted
         self.blockSignals(True)
         self.clear()
         self.addItem(tr("the best there is"), "")
@@ -85,5 +89,5 @@ class ModelBox(QComboBox):
             self.addItem(tr("{name} (adapted)", name=path.stem), str(path))
         for name in self._stored or ():
             self.addItem(name, name)
-        self.setCurrentIndex(max(self.findData(chosen), 0))
+        self.setCurrentIndex(max(self.findData(self._wanted), 0))
         self.blockSignals(False)

@@ -160,6 +160,12 @@ def test_adapters_of_the_book_can_be_chosen(page, book):
     box.show_book(str(book))
     assert [box.itemText(n) for n in range(box.count())] == ["the best there is", "book-2026_05_春 (adapted)"]
     assert box.currentData() == str(path)
+    box.setCurrentIndex(0)
+    box.activated.emit(0)  # somebody goes back to the best there is
+    box.show_book(str(book))
+    assert box.currentData() == ""
+    box.choose(str(path))
+    assert box.currentData() == str(path)
     path.unlink()
     box.show_book(str(book))
     assert box.currentData() == ""
