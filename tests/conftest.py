@@ -12,7 +12,7 @@ from hypothesis import settings
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Property tests draw the same examples everywhere, so that a failure is the change's and can be had again.
-settings.register_profile("the same everywhere", derandomize=True)
+settings.register_profile("the same everywhere", derandomize=True, deadline=None)
 settings.load_profile("the same everywhere")
 
 

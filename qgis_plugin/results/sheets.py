@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 from pathlib import Path
 
 from qgis.core import (
@@ -53,7 +54,8 @@ _STATS, _OF_SURVEY = "aggregate('element_stats'", "&quot;surv_id&quot; = @last"
 _BEFORE_VALUE = "'　' || coalesce(format_number("
 _FITTING = "max(bounds_width(@atlas_geometry) / 0.286, bounds_height(@atlas_geometry) / 0.265)"
 
-_SCALES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+_SCALES = re.compile(r"array_filter\(array\(([0-9, ]+)\)")
+"""Where the template lists the scales it chooses from."""
 _ROOM_MM = 12.0
 """Kept free around an element, of the map's width and height together."""
 
@@ -329,7 +331,15 @@ def _show(layout: QgsPrintLayout, layers: list[QgsMapLayer], paper: str) -> None
             extent.combineExtentWith(layer.extent())
     needed = max(extent.width() * 1e3 / (width - _ROOM_MM), extent.height() * 1e3 / (height - _ROOM_MM))
     drawing.zoomToExtent(extent)
-    drawing.setScale(next((scale for scale in _SCALES if scale >= needed), needed))
+    drawing.setScale(next((scale for scale in _scales(paper) if scale >= needed), needed))
+
+
+def _scales(paper: str) -> list[int]:
+    """Return the scales that the template chooses from, largest first, so that all sheets choose alike."""
+    listed = _SCALES.search(_template_text(paper))
+    if listed is None:
+        raise SheetFault(tr("The sheet's template is not the one of this version. Install the plugin again."))
+    return [int(scale) for scale in listed[1].split(",")]
 
 
 def _map_mm(paper: str) -> tuple[float, float]:

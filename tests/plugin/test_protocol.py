@@ -28,7 +28,7 @@ _MESSAGES = st.one_of(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(_MESSAGES)
 def test_every_message_survives_the_line(message):
     line = protocol.encode(message)
@@ -36,7 +36,7 @@ def test_every_message_survives_the_line(message):
     assert protocol.decode(line) == message
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.text() | _JSON.map(json.dumps))
 def test_any_other_line_is_no_message(text):
     assert protocol.decode(text) is None

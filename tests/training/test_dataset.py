@@ -65,7 +65,7 @@ def test_thin_polygons_keep_their_area(width: float, bar: float) -> None:
     assert abs(np.mean(ratios) - 1) < bar
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 30),
     st.integers(0, 30),

@@ -144,7 +144,7 @@ def test_fine_cracks_end_at_the_cells_they_divide() -> None:
     x=st.floats(20, 108), y=st.floats(20, 108), angle=st.floats(0, 6.3),
     length=st.floats(5, 60), width=st.floats(1.5, 8),
 )  # fmt: skip
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_straight_stroke_covers_its_length_times_its_width(
     x: float, y: float, angle: float, length: float, width: float
 ) -> None:

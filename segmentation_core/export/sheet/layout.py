@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from segmentation_core.export.sheet.canvas import Box, Frame
 
-__all__ = ["Layout", "Sheets", "page_layout", "sheets_for"]
+__all__ = ["SCALES", "Layout", "Sheets", "page_layout", "sheets_for"]
 
 _MARGIN_MM = 10.0
 _BINDING_MM = 20.0
@@ -16,7 +16,17 @@ _NARROW_COLUMN_MM = 74.0
 _INSET_MM = 6.0
 _FOOT_MM = 18.0
 _MOST_STRIPS = 4
-_SCALES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
+SCALES = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    10,
+    *(step * 10**power for power in range(4) for step in (20, 25, 30, 40, 50, 60, 100)),
+)
+"""What is chosen from: the scales that a triangular scale ruler reads. The QGIS template lists the same, to 1:5000."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ def sheets_for(
 ) -> Sheets:
     """Return the scale and the frames that show an extent.
 
-    Without a scale, the largest of 1:1, 1:2, 1:5, 1:10, 1:20, ... is taken at which the extent fits on one
+    Without a scale, the largest of `SCALES` is taken at which the extent fits on one
     sheet, whole or, with ``strips``, cut across its long axis into at most four strips beside each other. At
     a given scale, what does not fit like that is cut into as many sheets as it needs, in reading order.
 
@@ -79,7 +89,7 @@ def sheets_for(
     most = _MOST_STRIPS if strips else 1
     if scale is None:
         needed = max(side / room for side, room in zip(size, _room(box), strict=True))
-        fits = (s for s in _SCALES if s >= needed * (1 - 1e-9) or _strips_needed(size, box, s, most))
+        fits = (s for s in SCALES if s >= needed * (1 - 1e-9) or _strips_needed(size, box, s, most))
         scale = next(fits, math.ceil(needed))
     count = _strips_needed(size, box, scale, most)
     k = mm_per_unit / scale

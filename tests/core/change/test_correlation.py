@@ -25,7 +25,7 @@ def flat(picture):
     return flattened(picture, np.ones(picture.shape, np.float32))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(x=st.floats(-3, 3), y=st.floats(-3, 3), seed=st.integers(0, 3))
 def test_small_shifts(x, y, seed):
     picture = texture(seed)

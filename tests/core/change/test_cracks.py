@@ -187,7 +187,7 @@ drawn = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(drawn, drawn, st.floats(0, 1.5), st.integers(20, 70))
 @example([], [], 0.0, 26)  # the margin leaves a line of the right element
 def test_every_length_is_in_one_piece_whatever_is_drawn(of_a, of_b, sigma, width):
@@ -201,7 +201,7 @@ def test_every_length_is_in_one_piece_whatever_is_drawn(of_a, of_b, sigma, width
         assert (found.pieces.lengths_mm > 0).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(drawn)
 def test_a_survey_against_itself_has_not_changed(lines):
     a = survey(*lines, assessed=shapely.box(-50, -50, 500, 500))

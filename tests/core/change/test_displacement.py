@@ -106,7 +106,7 @@ def test_consensus_ignores_a_minority():
     assert not agree[:20].any()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     turn=st.floats(-0.1, 0.1),
     scale=st.floats(0.5, 2),

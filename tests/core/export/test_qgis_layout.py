@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from segmentation_core.export.sheet.figures import figures_of
+from segmentation_core.export.sheet.layout import SCALES
 from segmentation_core.operations.export import export
 from segmentation_core.survey.store import reading
 
@@ -51,6 +53,12 @@ def test_the_template_names_no_machine_and_holds_the_sheet():
     assert {"map", "legend", "scale bar", "up mark", "element", "scale", "page", "title 1"} <= ids
     assert "/home" not in text
     assert "/tmp" not in text
+
+
+def test_the_template_chooses_among_the_scales_of_the_plan_sheets():
+    (listed,) = re.findall(r"array_filter\(array\(([0-9, ]+)\)", template().read_text("utf-8"))
+    scales = tuple(map(int, listed.split(",")))
+    assert scales == SCALES[: len(scales)]
 
 
 def test_qgis_opens_template_and_styles(rich_book, tmp_path, run_program):

@@ -42,7 +42,7 @@ def test_half_a_pixel_is_eight_samples():
     assert covered[5].tolist() == [0, 0, 8, 16, 8, 0, 0, 0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(0, np.pi), st.floats(1.0, 6.0), st.floats(0, 1), st.floats(0, 1))
 def test_coverage_adds_up_to_the_area_of_the_crack(angle, width, dx, dy):
     centre = np.array([40 + dx, 40 + dy])

@@ -15,7 +15,7 @@ from segmentation_core.raster.grid import Window
 FIELD = noise_field(np.random.default_rng(3), (120, 200), (17.0, 31.0), octaves=3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 119), st.integers(0, 199), st.integers(1, 120), st.integers(1, 200))
 def test_a_noise_field_has_no_seams_between_windows(row, col, height, width):
     whole = FIELD.read(Window(0, 0, 120, 200))

@@ -73,7 +73,7 @@ def test_nothing_to_divide_by_is_none_and_finding_nothing_scores_zero():
     assert scores["craquelure_f1_2px"] == 0.0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 4))
 def test_tolerance_is_a_euclidean_distance(seed, tolerance_px):
     rng = np.random.default_rng(seed)

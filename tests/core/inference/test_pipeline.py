@@ -73,7 +73,7 @@ def far_from_tile_borders(tiles, margin_px):
     return far
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     height=st.integers(1, 300),
     width=st.integers(1, 300),
@@ -225,7 +225,7 @@ class CountingPredictor(Predictor):
         return super().launch(tiles)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     height=st.integers(1, 260),
     width=st.integers(1, 260),

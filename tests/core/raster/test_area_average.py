@@ -37,7 +37,7 @@ def by_hand(grey, valid, factor, row, col):
 factors = st.fractions(min_value=Fraction(9, 8), max_value=5, max_denominator=8)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(factor=factors, height=st.integers(1, 24), width=st.integers(1, 24), seed=st.integers(0, 99))
 def test_equals_the_exact_area_average(factor, height, width, seed):
     rng = np.random.default_rng(seed)
@@ -58,7 +58,7 @@ def test_equals_the_exact_area_average(factor, height, width, seed):
                 assert rgb[:, row, col].tolist() == [0, 0, 0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data(), factor=st.floats(1.01, 6.0), seed=st.integers(0, 99))
 def test_result_does_not_depend_on_windows(data, factor, seed):
     rng = np.random.default_rng(seed)

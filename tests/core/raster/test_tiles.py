@@ -17,7 +17,7 @@ grids = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(grids)
 def test_cores_part_the_raster_and_lie_in_their_tiles(tiles):
     covered = np.zeros((tiles.height, tiles.width), dtype=int)
@@ -34,7 +34,7 @@ def test_cores_part_the_raster_and_lie_in_their_tiles(tiles):
     assert (covered == 1).all()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(grids)
 def test_origins_and_sizes_are_multiples_of_32(tiles):
     for row in range(tiles.rows):
@@ -43,7 +43,7 @@ def test_origins_and_sizes_are_multiples_of_32(tiles):
             assert tile.row_off % 32 == tile.col_off % 32 == tile.height % 32 == tile.width % 32 == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(grids)
 def test_weights_are_positive_and_add_up_to_one(tiles):
     last = tiles.tile(tiles.rows - 1, tiles.cols - 1)
@@ -56,7 +56,7 @@ def test_weights_are_positive_and_add_up_to_one(tiles):
     np.testing.assert_allclose(total, 1, atol=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(grids)
 def test_the_last_tile_ends_with_the_raster(tiles):
     last = tiles.tile(tiles.rows - 1, tiles.cols - 1)
@@ -64,7 +64,7 @@ def test_the_last_tile_ends_with_the_raster(tiles):
     assert 0 <= last.col_end - tiles.width < 32
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.integers(1, 3000), st.sampled_from([64, 128, 512]), st.sampled_from([0, 0.25, 0.5]))
 def test_tiles_overlap_at_least_as_asked_with_as_few_as_needed(size, tile_px, overlap):
     tiles = tile_grid(size, 10, tile_px, overlap)
@@ -76,7 +76,7 @@ def test_tiles_overlap_at_least_as_asked_with_as_few_as_needed(size, tile_px, ov
     assert tiles.rows == 1 + max(0, math.ceil((math.ceil(size / 32) * 32 - tile_px) / stride))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(grids, st.data())
 def test_first_row_reaching(tiles, data):
     row = data.draw(st.integers(0, tiles.rows - 1))

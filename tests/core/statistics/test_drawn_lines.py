@@ -201,7 +201,7 @@ def test_rings_loops_and_nothing():
     assert network.cracks.tolist() == [0, 0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 19), st.randoms(use_true_random=False), st.floats(0, 2 * math.pi))
 def test_neither_order_nor_direction_nor_rotation_matter(seed, random, angle):
     lines = [line if random.random() < 0.5 else line.reverse() for line in random_network(seed % 4)]

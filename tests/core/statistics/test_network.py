@@ -127,7 +127,7 @@ def test_equal_weights_give_hazens_quantile(values, share):
     assert found == pytest.approx(np.quantile(ordered, share, method="hazen"))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5))
 def test_over_a_partition_the_parts_are_the_whole(seed, columns):
     rng = np.random.default_rng(seed)

@@ -37,7 +37,7 @@ def partition(cuts):
     return np.array([p for p in pieces if GROUND.covers(p.representative_point())], dtype=object)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.one_of(
         st.tuples(st.lists(lattice_cut, max_size=5), st.lists(cut, min_size=1, max_size=10)),
@@ -98,7 +98,7 @@ def test_overlap_is_named():
     assert overlapping(["b", "c"], squares[1:]) == []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(point, st.integers(1, 4)), min_size=1, max_size=12), st.lists(cut, max_size=3))
 def test_areas_ring_by_ring_are_those_of_the_intersection(holes, cuts):
     polygon = GROUND.difference(shapely.union_all([shapely.box(x, y, x + s, y + s) for (x, y), s in holes]))

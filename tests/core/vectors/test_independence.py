@@ -32,7 +32,7 @@ def classes_of(seed: int, shape=(110, 130), *, nodata: bool = True) -> np.ndarra
     return classes
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 10**6), st.integers(30, 120), st.sampled_from([6, 64]))
 def test_tile_size_does_not_matter(vectors_of, rows_of, seed, tile_size_px, max_width):
     classes = classes_of(seed)
@@ -43,7 +43,7 @@ def test_tile_size_does_not_matter(vectors_of, rows_of, seed, tile_size_px, max_
     assert tiled.run["dropped"] == whole.run["dropped"]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     st.integers(0, 10**6),
     st.lists(st.integers(1, 109), max_size=3, unique=True),
@@ -109,7 +109,7 @@ def layers_of(classes: np.ndarray, chosen: VectorSettings) -> dict[str, list[tup
     }
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     st.integers(0, 10**6),
     st.integers(10, 120),

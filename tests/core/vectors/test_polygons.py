@@ -57,7 +57,7 @@ def cuts(size: int, fractions: list[float]) -> list[int]:
     return sorted({0, size, *(int(f * size) for f in fractions)})
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(masks, st.lists(st.floats(0, 1), max_size=4), st.lists(st.floats(0, 1), max_size=4), st.booleans())
 def test_any_tiling_gives_what_gdal_gives_untiled(mask, row_fractions, col_fractions, diagonal):
     found, units = traced(

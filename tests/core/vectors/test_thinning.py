@@ -16,7 +16,7 @@ def blobs(seed: int, sigma: float, share: float, shape=(90, 110)) -> np.ndarray:
     return noise > np.quantile(noise, 1 - share)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.sampled_from([0, 0.7, 1.5, 3]), st.floats(0.05, 0.95))
 def test_equals_scikit_image(seed, sigma, share):
     mask = blobs(seed, sigma, share)
@@ -25,7 +25,7 @@ def test_equals_scikit_image(seed, sigma, share):
     assert not unsure.any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(0, 10**6),
     st.sampled_from([0, 0.7, 1.5, 3]),

@@ -62,7 +62,7 @@ def test_the_line_passes_through_every_click() -> None:
         assert np.hypot(line[:, 0] - col, line[:, 1] - row).min() == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     clicks=st.lists(st.tuples(st.floats(0, 89.99), st.floats(0, 69.99)), min_size=2, max_size=4, unique=True),
     seed=st.integers(0, 99),
