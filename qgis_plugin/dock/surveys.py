@@ -36,6 +36,8 @@ from .scale import ScaleTool
 __all__ = ["SurveysPage"]
 
 _KEY = Qt.ItemDataRole.UserRole
+_SCOPE, _ELEMENTS, _ID_FIELD = "craquelure", "elements", "id_field"
+"""Where a project keeps which layer its building elements are."""
 
 
 class SurveysPage(QWidget):
@@ -49,6 +51,7 @@ class SurveysPage(QWidget):
         self.queue = RunQueue(self)
         self.queue.finished.connect(self._finish)
         QgsProject.instance().cleared.connect(self._note_closed)
+        QgsProject.instance().readProject.connect(self._take_kept_elements)
         self._make_book_list()
         self._make_form()
         column = QVBoxLayout(self)
@@ -56,6 +59,7 @@ class SurveysPage(QWidget):
         column.addLayout(row(self.load_button, self.compare_button, self.remove_button))
         column.addWidget(self._form)
         column.addWidget(RunList(self.queue), 1)
+        self._take_kept_elements()
         self.refresh()
 
     def _make_book_list(self) -> None:
@@ -165,6 +169,7 @@ class SurveysPage(QWidget):
         }
         if elements is not None:
             parameters.update(ELEMENTS=elements.id(), ID_FIELD=self.id_field.currentField())
+        self._keep_elements(parameters.get("ELEMENTS", ""), parameters.get("ID_FIELD", ""))
         if classes is not None:
             parameters["CLASSES"] = classes.source()
         elif self.model.currentData():
@@ -173,6 +178,20 @@ class SurveysPage(QWidget):
         if gsd:
             parameters["GSD_MM"] = float(gsd)
         self.queue_run(parameters)
+
+    def _keep_elements(self, layer_id: str, id_field: str) -> None:
+        """Keep in the project what the next run, maybe years later, is to be measured by, too."""
+        project = QgsProject.instance()
+        for key, value in ((_ELEMENTS, layer_id), (_ID_FIELD, id_field)):
+            if value != project.readEntry(_SCOPE, key)[0]:
+                project.writeEntry(_SCOPE, key, value)
+
+    def _take_kept_elements(self, *_: object) -> None:
+        project = QgsProject.instance()
+        layer = project.mapLayer(project.readEntry(_SCOPE, _ELEMENTS)[0])
+        if layer is not None:
+            self.element_layer.setLayer(layer)
+            self.id_field.setField(project.readEntry(_SCOPE, _ID_FIELD)[0])
 
     def queue_run(self, parameters: dict[str, Any]) -> None:
         """Queue a run of the ``survey`` algorithm; say what is wrong with it."""
@@ -310,6 +329,7 @@ class SurveysPage(QWidget):
     def stop(self) -> None:
         """End all runs."""
         QgsProject.instance().cleared.disconnect(self._note_closed)
+        QgsProject.instance().readProject.disconnect(self._take_kept_elements)
         self.queue.stop()
 
 

@@ -26,7 +26,7 @@ SCALES = (
     10,
     *(step * 10**power for power in range(4) for step in (20, 25, 30, 40, 50, 60, 100)),
 )
-"""What is chosen from: the scales that a triangular scale ruler reads. The QGIS template lists the same, to 1:5000."""
+"""Chosen from: the scales of a triangular scale ruler. The QGIS template lists the same, to 1:5000."""
 
 
 @dataclass(frozen=True)

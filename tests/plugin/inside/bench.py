@@ -30,6 +30,7 @@ class Bench:
         self.iface, self.book, self.told = iface, book, Told()
         self.elements, self.surveys = Listener(), Listener()
         self.listed_surveys = lambda: surveys(book)
+        self.can_write = lambda: True
 
     def tell(self, text, *_):
         self.told.append(text)

@@ -145,7 +145,7 @@ def test_without_elements_there_is_the_overview(project, book, tmp_path):
         element_sheets(project, str(book), "S1", "2026-05-01", "A4")
     layout = overview(project, str(book), "S1", "2026-05-01", "A4")
     assert texts(layout, "element") == ["book, 2026-05-01"]
-    assert layout.itemById("map").scale() == pytest.approx(5, rel=1e-6)
+    assert layout.itemById("map").scale() == pytest.approx(4, rel=1e-6)
     length = rows(book, "SELECT value FROM element_stats WHERE stat = 'crack_m'")[0][0]
     assert f"{length:.3f}" in texts(layout, "quantities values")[0]
     assert print_sheets(layout, str(tmp_path / "out.pdf")) == 1
