@@ -30,25 +30,36 @@ _FLASHES = 3
 
 @dataclass(frozen=True)
 class _Column:
-    """A column: its title, the statistic, the factor into the unit shown, and its decimals."""
+    """A column: its title, the statistic, the factor into the unit shown, its decimals, and what it means."""
 
     title: str
     stat: str
     factor: float = 1.0
     decimals: int = 0
+    meaning: str = ""
 
 
 def _columns() -> list[_Column]:
     return [
         _Column(tr("Element"), "elem_id"),
-        _Column(tr("Loss cm2"), "loss_m2", 1e4, 1),
-        _Column(tr("Loss %"), "loss_ratio", 100.0, 2),
-        _Column(tr("Losses"), "loss_count"),
-        _Column(tr("Cracks m"), "crack_m", 1.0, 2),
-        _Column(tr("Cracks"), "crack_count"),
-        _Column(tr("P21 m/m2"), "p21_m_per_m2", 1.0, 1),
-        _Column(tr("Width mm"), "width_mean_mm", 1.0, 2),
-        _Column(tr("Assessed m2"), "assessed_m2", 1.0, 3),
+        _Column(tr("Loss cm2"), "loss_m2", 1e4, 1, tr("Area of the paint losses.")),
+        _Column(tr("Loss %"), "loss_ratio", 100.0, 2, tr("Paint loss in the area that was assessed.")),
+        _Column(tr("Losses"), "loss_count", meaning=tr("Number of paint losses.")),
+        _Column(tr("Cracks m"), "crack_m", 1.0, 2, tr("Length of all crack lines together.")),
+        _Column(
+            tr("Cracks"), "crack_count", meaning=tr("Number of cracks; what is connected counts as one.")
+        ),
+        _Column(
+            tr("Density m/m2"), "p21_m_per_m2", 1.0, 1, tr("Crack length per assessed area (P21 in geology).")
+        ),
+        _Column(
+            tr("Width mm"),
+            "width_mean_mm",
+            1.0,
+            2,
+            tr("Mean crack width; ≤ where the picture shows no less."),
+        ),
+        _Column(tr("Assessed m2"), "assessed_m2", 1.0, 3, tr("Area of the element that the picture shows.")),
         _Column(tr("Cracks: change m"), "change_crack_m", 1.0, 2),
         _Column(tr("Loss: change cm2"), "change_loss_m2", 1e4, 1),
         _Column(tr("Verdict"), "change_verdict"),
@@ -78,9 +89,11 @@ class ElementsModel(QAbstractTableModel):
         return 0 if parent is not None and parent.isValid() else len(self._columns)
 
     def headerData(self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return a column's title."""
+        """Return a column's title, or what it means."""
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
             return self._columns[section].title
+        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole:
+            return self._columns[section].meaning
         return None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:

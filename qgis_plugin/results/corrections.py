@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +86,10 @@ def _adapter_folder(book: str) -> Path:
 
 
 def adapter_file(book: str, survey: str) -> Path:
-    """Return where the adapter that is learnt from a survey's windows is kept."""
+    """Return where the adapter that is learnt from a survey's windows is kept: a file of its own."""
     name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in survey)
+    if name != survey:  # "2026/05" and "2026_05" are two surveys
+        name += f"-{zlib.crc32(survey.encode()):08x}"
     return _adapter_folder(book) / f"{Path(book).stem}-{name}.safetensors"
 
 

@@ -166,6 +166,8 @@ def test_the_table_sorts_numbers_as_numbers_and_keeps_the_selection(plugin):
     assert column(0) == ["B2", "B10", "A", "B1"]
     assert column(1) == ["1,000.0", "200.0", "30.0", "-"]
     assert kept.data() == "B2"
+    told = model.headerData(6, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
+    assert "Crack length per assessed area" in told
 
 
 def test_the_bar_never_moves_back(plugin):
