@@ -138,9 +138,11 @@ def dice(
 
 
 def skeleton_tubes(label: NDArray[np.uint8], value: int) -> NDArray[np.uint8]:
-    """Return 1 within a pixel of the label's skeleton, 0 elsewhere: (H, W).
+    """Return 1 within the label and within a pixel of its skeleton, 0 elsewhere: (H, W).
 
-    Source: Skeleton Recall loss (ECCV 2024): the skeleton of the *label*, widened to a tube.
+    Source: Skeleton Recall loss (ECCV 2024): the skeleton of the *label*, widened to a tube that stays
+    inside the label. A tube that leaves it teaches hairlines three pixels wide (measured: the IoU on real
+    craquelure fell from 0.75 to 0.45).
     """
     mask = label == value
     if not mask.any():
@@ -148,7 +150,7 @@ def skeleton_tubes(label: NDArray[np.uint8], value: int) -> NDArray[np.uint8]:
     tube = skeletonize(mask)  # type: ignore[no-untyped-call]
     for _ in range(_TUBE_STEPS):
         tube = dilation(tube, np.ones((3, 3), bool))
-    within: NDArray[np.uint8] = (tube & (label != IGNORE)).astype(np.uint8)
+    within: NDArray[np.uint8] = (tube & mask).astype(np.uint8)
     return within
 
 
@@ -180,6 +182,8 @@ class Loss:
         Lambda of ``mixed1``: Dice + lambda Focal.
     class_weights : tuple of float
         One per class, background first; empty for none.
+    skeleton_weight : float
+        Of Skeleton Recall in ``ours``.
 
     Examples
     --------
@@ -191,6 +195,7 @@ class Loss:
     name: str = "ours"
     focal_weight: float = 1.0
     class_weights: tuple[float, ...] = ()
+    skeleton_weight: float = 1.0
 
     def __post_init__(self) -> None:
         if self.name not in LOSSES:
@@ -249,7 +254,7 @@ class Loss:
                 if tubes is None:
                     raise ParameterError("this loss needs the skeletons of the labels")
                 recall = skeleton_recall(log_p, tubes, load_vocabulary().line_class.value)
-                return cross_entropy(log_p, labels, weights) + our_dice() + recall
+                return cross_entropy(log_p, labels, weights) + our_dice() + self.skeleton_weight * recall
 
 
 def cross_entropy_and_dice(logits: Tensor, labels: Tensor) -> Tensor:

@@ -73,6 +73,8 @@ class Recipe:
         One of `training.losses.LOSSES`.
     focal_weight : float
         Lambda of ``mixed1``.
+    skeleton_weight : float
+        Weight of Skeleton Recall in ``ours``.
     class_weights : tuple of float
         For the loss, background first; empty for none.
     optimiser : {"adamw", "adam"}
@@ -126,6 +128,7 @@ class Recipe:
     encoder_rate: float = 1.0
     loss: str = "ce_dice"
     focal_weight: float = 1.0
+    skeleton_weight: float = 1.0
     class_weights: tuple[float, ...] = ()
     optimiser: str = "adamw"
     schedule: str = "cosine"
@@ -162,7 +165,7 @@ class Recipe:
     @property
     def loss_function(self) -> Loss:
         """The loss."""
-        return Loss(self.loss, self.focal_weight, self.class_weights)
+        return Loss(self.loss, self.focal_weight, self.class_weights, self.skeleton_weight)
 
     @property
     def frozen_steps(self) -> int:

@@ -152,3 +152,24 @@ def test_skeleton_recall_asks_for_the_middle_of_the_crack_alone() -> None:
 def test_an_unknown_loss_names_the_known_ones() -> None:
     with pytest.raises(ParameterError, match="mixed1"):
         Loss("magic")
+
+
+def test_tubes_run_along_the_middle_and_stay_inside_the_label():
+    label = np.zeros((40, 60), np.uint8)
+    label[10, 5:55] = 1  # a hairline
+    label[20:29, 5:55] = 1
+    label[30, 5:55] = 255
+    tubes = skeleton_tubes(label, 1)
+    assert not tubes[label != 1].any()
+    assert tubes[10, 5:55].all()
+    assert (tubes[18:31, 15:45].sum(axis=0) == 3).all()
+
+
+def test_the_weight_of_skeleton_recall():
+    labels = torch.tensor([[[0, 1, 1, 2], [0, 0, 1, 255]]], dtype=torch.uint8)
+    logits = torch.randn(1, 3, 2, 4, generator=torch.Generator().manual_seed(3))
+    tubes = torch.from_numpy(skeleton_tubes(labels[0].numpy(), 1))[None]
+    at = {w: float(Loss("ours", skeleton_weight=w)(logits, labels, tubes=tubes)) for w in (0.0, 0.5, 1.0)}
+    assert at[0.0] == pytest.approx(float(Loss("ce_dice")(logits, labels)))
+    assert at[1.0] - at[0.5] == pytest.approx(at[0.5] - at[0.0])
+    assert at[1.0] > at[0.0]
