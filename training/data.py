@@ -178,7 +178,8 @@ class SampleStream(IterableDataset[Batch]):
         size_px = self.recipe.size_px
         if self.recipe.generator == "plain":
             return [(*plain_sample(rng, size_px), None) for rng in sources]
-        made = zip(*synthetic_samples(sources, size_px, self.ingredients), strict=True)
+        samples = synthetic_samples(sources, size_px, self.ingredients, undamaged=self.recipe.undamaged)
+        made = zip(*samples, strict=True)
         return [
             (*augmented(rng, image, label, size_px, rescale=False), None)
             for rng, (image, label) in zip(sources, made, strict=True)

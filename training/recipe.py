@@ -13,6 +13,7 @@ from typing import Any
 
 from segmentation_core.errors import ParameterError
 from training.losses import LOSSES, Loss
+from training.synthetic.samples import UNDAMAGED
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -54,6 +55,8 @@ class Recipe:
         Side of a sample.
     synthetic : float
         Share of synthetic samples, 0-1.
+    undamaged : float
+        Share of the synthetic samples that show no damage, 0-1.
     learning_rate : float
         Highest rate, after the warm-up.
     warm_up : int
@@ -119,6 +122,7 @@ class Recipe:
     batch: int = 8
     size_px: int = 256
     synthetic: float = 0.6
+    undamaged: float = UNDAMAGED
     learning_rate: float = 2e-3
     warm_up: int = 100
     weight_decay: float = 0.02
@@ -153,7 +157,15 @@ class Recipe:
                 raise ParameterError(
                     f"{name} cannot be {getattr(self, name)!r}", remedy=f"Use one of {', '.join(allowed)}"
                 )
-        for name in ("synthetic", "frozen_share", "foreground", "rehearsal", "ema", "lowest_rate"):
+        for name in (
+            "synthetic",
+            "undamaged",
+            "frozen_share",
+            "foreground",
+            "rehearsal",
+            "ema",
+            "lowest_rate",
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ParameterError(f"{name} is {getattr(self, name)}", remedy="Use a number from 0 to 1")
         for name in ("steps", "batch", "size_px"):

@@ -310,10 +310,16 @@ def test_every_disturbance_is_seen_and_what_hides_paint_says_where() -> None:
         assert not torch.equal(after, pictures), name
 
 
+def test_the_share_of_samples_without_damage() -> None:
+    _, labels = synthetic_samples(sources(60, 1), 64, Ingredients(), undamaged=0.5)
+    assert 20 <= sum(not label.any() for label in labels) <= 40
+    _, labels = synthetic_samples(sources(12, 1), 64, Ingredients(), undamaged=1.0)
+    assert not labels.any()
+
+
 def test_what_hides_the_paint_hides_its_damage(monkeypatch: pytest.MonkeyPatch) -> None:
     from training.synthetic import samples
 
-    monkeypatch.setattr(samples, "_UNDAMAGED", 0.0)
     plain = _only(monkeypatch, samples, "_JOINTED", 0.0)
     jointed = _only(monkeypatch, samples, "_JOINTED", 1.0)
     fewer = sum(int(((a == 2) & (b != 2)).sum()) for a, b in zip(plain, jointed, strict=True))
@@ -325,7 +331,7 @@ def test_what_hides_the_paint_hides_its_damage(monkeypatch: pytest.MonkeyPatch) 
 def _only(monkeypatch: pytest.MonkeyPatch, module: object, name: str, share: float) -> np.ndarray:
     for other in ("_STREWN", "_HAIRY", "_JOINTED", "_CABLED", "_NAILED", "_SHADED"):
         monkeypatch.setattr(module, other, share if other == name else 0.0)
-    return synthetic_samples(sources(16), SIZE, Ingredients())[1]
+    return synthetic_samples(sources(16), SIZE, Ingredients(), undamaged=0.0)[1]
 
 
 def test_a_transplant_keeps_the_cracks_where_they_were() -> None:

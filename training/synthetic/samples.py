@@ -26,12 +26,14 @@ from training.synthetic.draws import Draws
 from training.synthetic.fields import fractal, softened
 from training.synthetic.losses import add_paint_loss
 
-__all__ = ["IGNORE", "Image8", "Ingredients", "synthetic_samples", "transplants"]
+__all__ = ["IGNORE", "UNDAMAGED", "Image8", "Ingredients", "synthetic_samples", "transplants"]
 
 IGNORE = 255
 """Label of pixels left out of loss and metrics."""
 
-_UNDAMAGED = 0.2
+UNDAMAGED = 0.2
+"""Share of samples without damage, unless another one is asked for."""
+
 _CRACKED = 0.9
 _WITH_LOSS = 0.75
 _BRIGHT_ENOUGH = 60.0
@@ -63,6 +65,8 @@ def synthetic_samples(
     size_px: int,
     ingredients: Ingredients,
     device: torch.device | str = "cpu",
+    *,
+    undamaged: float = UNDAMAGED,
 ) -> tuple[Image8, Image8]:
     """Make samples.
 
@@ -77,6 +81,8 @@ def synthetic_samples(
         Paintings and overlays; may be empty.
     device : torch device
         Where to compute.
+    undamaged : float
+        Share of samples without damage, 0-1.
 
     Returns
     -------
@@ -88,17 +94,17 @@ def synthetic_samples(
     images = np.empty((len(sources), size_px, size_px, 3), np.uint8)
     labels = np.empty((len(sources), size_px, size_px), np.uint8)
     for part, draws in _parts(sources, device):
-        images[part], labels[part] = _made(draws, size_px, ingredients)
+        images[part], labels[part] = _made(draws, size_px, ingredients, undamaged)
     return images, labels
 
 
 @torch.no_grad()
-def _made(draws: Draws, size_px: int, ingredients: Ingredients) -> tuple[Image8, Image8]:
+def _made(draws: Draws, size_px: int, ingredients: Ingredients, undamaged: float) -> tuple[Image8, Image8]:
     vocabulary = load_vocabulary()
     pictures = backgrounds(draws, size_px, ingredients.paintings)
     labels = torch.zeros(len(draws), size_px, size_px, dtype=torch.uint8, device=draws.device)
     grain = grain_directions(draws)
-    damaged = draws.uniform() >= _UNDAMAGED
+    damaged = draws.uniform() >= undamaged
     cracked = torch.nonzero(damaged & (draws.uniform() < _CRACKED))[:, 0]
     losing = damaged & (draws.uniform() < _WITH_LOSS)
     cells = None
