@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,8 +80,15 @@ def styled(texts: Iterable[str]) -> Iterator[None]:
         "svg.fonttype": "none",
         "svg.hashsalt": "craquelure",
     }
-    with matplotlib.rc_context(look):
-        yield
+    # A Chinese font that has no bold cut is drawn as it is, and that is nothing a user could act on.
+    log = logging.getLogger("matplotlib.font_manager")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with matplotlib.rc_context(look):
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def blank_figure(width: float, height: float) -> Figure:

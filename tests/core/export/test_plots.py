@@ -14,6 +14,7 @@ from PIL import Image
 from segmentation_core.errors import ParameterError
 from segmentation_core.export.distribution_plot import rose, width_picture
 from segmentation_core.export.fonts import FONT_VARIABLE
+from segmentation_core.export.picture import blank_figure, saved, styled
 from segmentation_core.facade.generate import ID_FIELD, generate_facade
 from segmentation_core.operations.export import export
 from segmentation_core.operations.survey import survey
@@ -169,3 +170,11 @@ def test_an_orthophoto_that_is_gone_is_named(dated_book, tmp_path):
     told = export(dated_book, "plots", tmp_path / "p", elements=["slow"])
     assert any(note.startswith("Orthophoto not found") for note in told["run"]["notes"])
     assert "B_slow_place_1.png" in told["files"]
+
+
+def test_a_chinese_font_without_a_bold_cut_is_no_news(tmp_path, caplog):
+    with styled(["裂缝"]):
+        figure = blank_figure(2, 1)
+        figure.text(0.1, 0.5, "裂缝", fontweight="bold")
+        saved(figure, tmp_path / "p.png")
+    assert not caplog.records
