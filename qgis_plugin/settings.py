@@ -13,6 +13,7 @@ from .engine.errors import EngineError, options_page
 from .translation import tr
 
 __all__ = [
+    "PROJECT_SCOPE",
     "chosen_python",
     "data_folder",
     "default_device",
@@ -23,6 +24,9 @@ __all__ = [
 ]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+PROJECT_SCOPE = "craquelure"
+"""Under this name a project keeps what belongs to it: its survey book, its building elements."""
+
 _PYTHON = "craquelure/engine/python"
 _DEVICE = "craquelure/engine/device"
 

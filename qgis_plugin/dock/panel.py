@@ -20,6 +20,7 @@ from qgis.PyQt.QtWidgets import (
 
 from ..results.book import BookFault, SurveyRow, is_writable, surveys
 from ..results.local_crs import is_local, use_stand_in
+from ..settings import PROJECT_SCOPE
 from ..translation import tr
 from ..widgets import Pages
 from .adapting import AdaptPage
@@ -34,7 +35,7 @@ from .thresholds import ThresholdsPage
 
 __all__ = ["Panel"]
 
-_SCOPE, _KEY = "craquelure", "book"
+_KEY = "book"
 _SECONDS = 12
 _MARGIN_PX = 4
 
@@ -155,12 +156,12 @@ class Panel(QgsDockWidget):
         self._line.setText(path)
         self._line.setToolTip(path)
         project = QgsProject.instance()
-        if path != project.readEntry(_SCOPE, _KEY)[0]:
-            project.writeEntry(_SCOPE, _KEY, path)
+        if path != project.readEntry(PROJECT_SCOPE, _KEY)[0]:
+            project.writeEntry(PROJECT_SCOPE, _KEY, path)
         self.refresh()
 
     def _follow_project(self, *_: object) -> None:
-        path, _found = QgsProject.instance().readEntry(_SCOPE, _KEY)
+        path, _found = QgsProject.instance().readEntry(PROJECT_SCOPE, _KEY)
         if path and not Path(path).exists():
             self.tell(tr("The survey book of this project is not there any more: {path}", path=path))
             path = ""

@@ -24,7 +24,7 @@ from ..algorithms.inputs import GSD_PROPERTY
 from ..engine.client import run_once
 from ..results.book import surveys
 from ..results.loading import load_now, survey_layers
-from ..settings import default_device, engine_python
+from ..settings import PROJECT_SCOPE, default_device, engine_python
 from ..tasks import in_background
 from ..translation import tr
 from ..widgets import button, narrowing, row, tree
@@ -36,8 +36,8 @@ from .scale import ScaleTool
 __all__ = ["SurveysPage"]
 
 _KEY = Qt.ItemDataRole.UserRole
-_SCOPE, _ELEMENTS, _ID_FIELD = "craquelure", "elements", "id_field"
-"""Where a project keeps which layer its building elements are."""
+_ELEMENTS, _ID_FIELD = "elements", "id_field"
+"""What a project keeps of its layer of building elements."""
 
 
 class SurveysPage(QWidget):
@@ -183,15 +183,15 @@ class SurveysPage(QWidget):
         """Keep in the project what the next run, maybe years later, is to be measured by, too."""
         project = QgsProject.instance()
         for key, value in ((_ELEMENTS, layer_id), (_ID_FIELD, id_field)):
-            if value != project.readEntry(_SCOPE, key)[0]:
-                project.writeEntry(_SCOPE, key, value)
+            if value != project.readEntry(PROJECT_SCOPE, key)[0]:
+                project.writeEntry(PROJECT_SCOPE, key, value)
 
     def _take_kept_elements(self, *_: object) -> None:
         project = QgsProject.instance()
-        layer = project.mapLayer(project.readEntry(_SCOPE, _ELEMENTS)[0])
+        layer = project.mapLayer(project.readEntry(PROJECT_SCOPE, _ELEMENTS)[0])
         if layer is not None:
             self.element_layer.setLayer(layer)
-            self.id_field.setField(project.readEntry(_SCOPE, _ID_FIELD)[0])
+            self.id_field.setField(project.readEntry(PROJECT_SCOPE, _ID_FIELD)[0])
 
     def queue_run(self, parameters: dict[str, Any]) -> None:
         """Queue a run of the ``survey`` algorithm; say what is wrong with it."""
