@@ -251,7 +251,7 @@ def _adapt_lines(result: dict[str, Any]) -> Iterable[str]:
 
 
 def _benchmark_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("which", choices=("paper", "deepcrack", "shipped"))
+    parser.add_argument("which", choices=("paper", "deepcrack", "ablations", "folds", "shipped"))
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with the data sets (craquelure_oil, ...)"
@@ -261,7 +261,13 @@ def _benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, help="samples per step")
     parser.add_argument("--max-seconds", type=float, help="stop after this time; the same command continues")
     parser.add_argument("--device", choices=_DEVICES, default="auto")
-    parser.add_argument("--architecture", default="res_unet", help="deepcrack: the network to train")
+    parser.add_argument(
+        "--architecture", default="res_unet", help="deepcrack, ablations, folds: the network to train"
+    )
+    parser.add_argument("--start", metavar="MODEL", help="deepcrack: model by name or file to start from")
+    parser.add_argument(
+        "--test", type=Path, metavar="DIR", help="deepcrack: the official test part (images and labels)"
+    )
 
 
 def _benchmark(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
@@ -288,7 +294,7 @@ ADAPT = Command(
 )
 BENCHMARK = Command(
     "benchmark",
-    "Compare losses and models as the source paper did.",
+    "Compare losses, models and recipes as the source paper did, and score the models that ship.",
     _benchmark_arguments,
     _benchmark,
     _benchmark_lines,

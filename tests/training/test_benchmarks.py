@@ -7,14 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from skimage.morphology import skeletonize
 
-from segmentation_core.errors import Interrupted
-from segmentation_core.models import build, load_checkpoint, save_checkpoint
+from segmentation_core.checksum import file_sha256
+from segmentation_core.errors import Interrupted, ParameterError
+from segmentation_core.models import build, load_checkpoint, model_file, save_checkpoint
 from segmentation_core.progress import silent
+from training.benchmark.ablations import VARIANTS, Variant, benchmark_ablations
 from training.benchmark.deepcrack import benchmark_deepcrack
 from training.benchmark.difficulty import SETS, difficulty_set
+from training.benchmark.folds import benchmark_folds, folds_of
 from training.benchmark.paper import Study, benchmark_paper
 from training.benchmark.reliability import reliability
 from training.benchmark.ridge import RidgeFilter, ridge_scored, tuned_filter
@@ -24,6 +29,7 @@ from training.checkpoint_card import checkpoint_card
 from training.data import Tile
 from training.plain_samples import plain_sample
 from training.prediction import SCALINGS
+from training.recipe import load_recipe
 from training.synthetic.samples import Ingredients
 from training.trainer import Limits
 
@@ -73,9 +79,77 @@ def test_deepcrack_says_when_the_official_test_part_is_not_there(tmp_path: Path)
     out, budget = tmp_path / "out", Budget(1, 32, 2, TINY)
     told = benchmark_deepcrack(tmp_path, out, budget, "res_unet_lite", silent)
     assert not told["figures"]["official"]
-    assert [row["pictures"] for row in told["figures"]["rows"]] == [20, 20]
+    assert [row["pictures"] for row in told["figures"]["rows"]] == [30, 20, 20]
     assert any("cannot be compared" in line for line in told["lines"])
     assert any("never ship" in line for line in told["lines"])
+    assert any(file_sha256(out / "deepcrack.safetensors") in line for line in told["lines"])
+
+
+def test_deepcrack_scores_the_official_test_part_where_it_is_given(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "deepcrack_train", {f"{100 + i}-1": "" for i in range(52)}, 32)
+    official = write_pairs(tmp_path / "official", {"1": "", "IMG_6536-2": "", "3": ""}, 32)
+    start = model_file("res_unet_lite")
+    told = benchmark_deepcrack(
+        tmp_path, tmp_path / "out", Budget(1, 32, 2, TINY), "res_unet_lite", silent,
+        official_test=official, start=start,
+    )  # fmt: skip
+    assert told["figures"]["official"]
+    assert [row["pictures"] for row in told["figures"]["rows"]] == [30, 3, 3, 2]
+    assert any("started from res_unet_lite" in line for line in told["lines"])
+    with pytest.raises(ParameterError, match="nowhere"):
+        benchmark_deepcrack(
+            tmp_path, tmp_path / "out", Budget(1, 32, 2, TINY), "res_unet_lite", silent,
+            official_test=tmp_path / "nowhere",
+        )  # fmt: skip
+
+
+def test_ablations_change_one_thing_and_score_on_the_same_pictures(tmp_path: Path) -> None:
+    groups = {f"t{i}": f"nl{g}" for i, g in enumerate(("02", "02", "03", "08", "01"))}
+    write_pairs(tmp_path / "data" / "craquelure_oil", groups)
+    chosen = {
+        "as shipped": VARIANTS["as shipped"],
+        "real pictures alone": VARIANTS["real pictures alone"],
+        "no hair, dust and scratches": VARIANTS["no hair, dust and scratches"],
+        "from ImageNet": Variant({"architecture": "res_unet"}, pretrained=True),
+    }
+    out, budget = tmp_path / "out", Budget(1, 64, 2, TINY)
+    told = benchmark_ablations(tmp_path / "data", out, budget, "res_unet_lite", silent, chosen, 1)
+    assert [row["recipe"] for row in told["figures"]["rows"]] == list(chosen)[:3]
+    assert told["figures"]["left_out"] == ["from ImageNet"]
+    assert load_recipe(str(out / "runs" / "real-pictures-alone" / "recipe.toml")).synthetic == 0.0
+    base = load_recipe(str(out / "runs" / "as-shipped" / "recipe.toml"))
+    assert base == load_recipe(str(out / "runs" / "no-hair-dust-and-scratches" / "recipe.toml"))
+    for row in told["figures"]["rows"]:
+        assert row["undamaged paintings"] == "-"  # there are no paintings in this folder
+        assert len(row["undamaged ornament"].split(" / ")) == 2
+    again = benchmark_ablations(tmp_path / "data", out, budget, "res_unet_lite", silent, chosen, 1)
+    assert again["figures"] == told["figures"]
+
+
+@given(st.lists(st.sampled_from([f"g{i}" for i in range(12)]), min_size=1, max_size=200))
+def test_folds_take_whole_groups_and_are_about_as_large(groups: list[str]) -> None:
+    if len(set(groups)) < 5:
+        with pytest.raises(ParameterError, match="cannot be 5 folds"):
+            folds_of(groups)
+        return
+    found = folds_of(groups)
+    sizes = [sum(found[g] == fold for g in groups) for fold in range(5)]
+    assert found.keys() == set(groups)
+    assert min(sizes) > 0
+    assert max(sizes) - min(sizes) <= max(groups.count(g) for g in set(groups))
+
+
+def test_five_folds_score_every_painting_once(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "craquelure_oil", {f"t{i}": f"nl0{i // 2 + 1}" for i in range(12)})
+    out, budget = tmp_path / "out", Budget(1, 64, 2, TINY)
+    told = benchmark_folds(tmp_path, out, budget, "res_unet_lite", silent)
+    rows = told["figures"]["rows"]
+    assert [row["fold"] for row in rows] == [1, 2, 3, 4, 5, "all"]
+    scored = [painting for row in rows[:5] for painting in row["paintings"].split(", ")]
+    assert sorted(scored) == [f"nl0{i}" for i in range(1, 7)]
+    assert {"with synthetic samples", "real pictures alone", "ridge filter"} <= rows[-1].keys()
+    assert len(told["figures"]["comparisons"]) == 3
+    assert len(list((out / "runs").iterdir())) == 10
 
 
 def test_sets_of_one_difficulty_hold_what_they_say() -> None:

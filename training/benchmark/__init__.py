@@ -1,4 +1,4 @@
-"""``benchmark``: the source paper's comparison, DeepCrack, and the models that ship."""
+"""``benchmark``: the source paper's comparison, DeepCrack, the recipe's choices, and the models that ship."""
 
 from __future__ import annotations
 
@@ -30,9 +30,22 @@ def run_benchmark(options: argparse.Namespace, limits: Limits, progress: Progres
 
             return benchmark_paper(options.data, options.out, budget, progress)
         case "deepcrack":
+            from segmentation_core.models import model_file
             from training.benchmark.deepcrack import benchmark_deepcrack
 
-            return benchmark_deepcrack(options.data, options.out, budget, options.architecture, progress)
+            return benchmark_deepcrack(
+                options.data, options.out, budget, options.architecture, progress,
+                official_test=options.test,
+                start=None if options.start is None else model_file(options.start),
+            )  # fmt: skip
+        case "ablations":
+            from training.benchmark.ablations import benchmark_ablations
+
+            return benchmark_ablations(options.data, options.out, budget, options.architecture, progress)
+        case "folds":
+            from training.benchmark.folds import benchmark_folds
+
+            return benchmark_folds(options.data, options.out, budget, options.architecture, progress)
         case _:
             from training.benchmark.shipped import benchmark_shipped
 

@@ -12,16 +12,18 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from safetensors.torch import save_file
 
+from segmentation_core.checksum import file_sha256
 from segmentation_core.errors import ParameterError
 from segmentation_core.progress import Progress
 from segmentation_core.vocabulary import load_vocabulary
-from training.benchmark.trial import Budget, Material, Trial, markdown_table, trial
+from training.benchmark.material import Material, own_recipe
+from training.benchmark.trial import Budget, Trial, markdown_table, trial
 from training.data import Tile, load_ingredients
 from training.dataset.masks import mask_pictures
-from training.evaluation import Evaluated, for_json
+from training.evaluation import Evaluated, evaluated, for_json
 from training.prediction import SCALINGS, turned_probabilities
-from training.recipe import Recipe
 from training.scores import figures, picture_sums, pooled
 from training.significance import bootstrap_intervals
 
@@ -48,37 +50,60 @@ def scene(stem: str) -> str:
 
 
 def benchmark_deepcrack(
-    data: Path, out: Path, budget: Budget, architecture: str, progress: Progress
+    data: Path,
+    out: Path,
+    budget: Budget,
+    architecture: str,
+    progress: Progress,
+    *,
+    official_test: Path | None = None,
+    start: Path | None = None,
 ) -> dict[str, Any]:
     """Train on the official training part and score without any tolerance, pooled, at native size.
 
     Parameters
     ----------
     data : Path
-        Folder with ``deepcrack_train`` and, for figures that can be compared, ``deepcrack_test`` (the
-        official 237 images; ``images/`` and ``labels/`` each). Without it, 20 scenes of the training part are
-        held out, which the report says.
+        Folder with ``deepcrack_train`` (``images/`` and ``labels/``).
     out : Path
         Folder for the report and the run.
     budget : Budget
         Of the training.
     architecture : str
         A name of the registry.
+    progress : Progress
+        Told how far it is.
+    official_test : Path or None
+        The official 237 test images, for figures that can be compared (``images/`` and ``labels/``). Without
+        them 20 scenes of the training part are held out, which the report says.
+    start : Path or None
+        Model, or weights of an encoder, to start from; the report says which.
 
     Returns
     -------
     dict
         ``path``, ``lines``, ``figures``.
+
+    Raises
+    ------
+    ParameterError
+        There are too few scenes, or no pictures where they should be.
     """
     out.mkdir(parents=True, exist_ok=True)
-    material, official = _material(data)
-    recipe = Recipe(
-        architecture, budget.steps, budget.batch, budget.size_px, synthetic=0.0,
-        learning_rate=1e-3, warm_up=max(budget.steps // 20, 1), loss="ours", foreground=0.5,
-        augmentation="mild",
+    material, official = _material(data, official_test), official_test is not None
+    recipe = own_recipe(architecture, budget, synthetic=0.0, foreground=0.5, augmentation="mild")
+    done = trial("deepcrack", recipe, material, out, budget, progress, start=start)
+    fitted = evaluated(
+        done.network, SCALINGS[recipe.normalisation], material.validation,
+        done.calibration.thresholds, done.calibration.temperature, progress,
     )  # fmt: skip
-    done = trial("deepcrack", recipe, material, out, budget, progress)
-    rows = [_row("single pass", done.result), _row("mean of 8 orientations", _turned(done, material.test))]
+    weights = out / "deepcrack.safetensors"
+    save_file({name: value.contiguous() for name, value in done.network.state_dict().items()}, weights)
+    rows = [
+        _row("validation, its threshold fitted here", fitted),
+        _row("single pass", done.result),
+        _row("mean of 8 orientations", _turned(done, material.test)),
+    ]
     if official:
         clean = [i for i, t in enumerate(material.test) if scene(t.name) not in _IN_BOTH_PARTS]
         part = Evaluated(tuple(material.test[i] for i in clean), tuple(done.result.parts[i] for i in clean))
@@ -86,8 +111,9 @@ def benchmark_deepcrack(
     lines = [
         "# DeepCrack",
         "",
-        f"{architecture}, {budget.steps} steps of {budget.batch} samples of {budget.size_px} px on "
-        f"{budget.limits.device}. Labels above 127, pictures at native size, zero tolerance, sums pooled,",
+        f"{architecture}, started from {'nothing' if start is None else start.name}, {budget.steps} steps of "
+        f"{budget.batch} samples of {budget.size_px} px on {budget.limits.device}.",
+        "Labels above 127, pictures at native size, zero tolerance, sums pooled,",
         f"threshold from {_VALIDATION_SCENES} scenes of the training part. Data for non-commercial research:",
         "the weights never ship.",
         "Test: the official 237 images."
@@ -100,6 +126,9 @@ def benchmark_deepcrack(
         "The best that can be verified on the official split (0.91 and more come from other splits):",
         "",
         *markdown_table(list(_BEST_VERIFIABLE)),
+        "",
+        f"Weights: {weights.name}, SHA-256 {file_sha256(weights)}. Kept beside this report, never published;",
+        "the same command makes the same ones on the same kind of processor.",
     ]
     (out / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     found = {"rows": rows, "official": official, "threshold": done.calibration.thresholds}
@@ -108,25 +137,27 @@ def benchmark_deepcrack(
     return {"path": str(out / "report.md"), "lines": lines, "figures": found}
 
 
-def _material(data: Path) -> tuple[Material, bool]:
+def _material(data: Path, official_test: Path | None) -> Material:
     line = load_vocabulary().line_class.code
     known = _tiles(data / "deepcrack_train", line)
-    official = (data / "deepcrack_test").is_dir()
     scenes = sorted({t.group for t in known})
     order = [scenes[i] for i in np.random.default_rng(0).permutation(len(scenes))]
     if len(order) <= _VALIDATION_SCENES + _OWN_TEST_SCENES:
         raise ParameterError("there are too few scenes", path=data / "deepcrack_train")
     validation = set(order[:_VALIDATION_SCENES])
-    tested = set() if official else set(order[_VALIDATION_SCENES : _VALIDATION_SCENES + _OWN_TEST_SCENES])
-    test = _tiles(data / "deepcrack_test", line) if official else [t for t in known if t.group in tested]
-    return (
-        Material(
-            tuple(t for t in known if t.group not in validation | tested),
-            tuple(t for t in known if t.group in validation),
-            tuple(test),
-            load_ingredients(data),
-        ),
-        official,
+    tested = (
+        set()
+        if official_test is not None
+        else set(order[_VALIDATION_SCENES : _VALIDATION_SCENES + _OWN_TEST_SCENES])
+    )
+    test = [t for t in known if t.group in tested]
+    if official_test is not None:
+        test = _tiles(official_test, line)
+    return Material(
+        tuple(t for t in known if t.group not in validation | tested),
+        tuple(t for t in known if t.group in validation),
+        tuple(test),
+        load_ingredients(data),
     )
 
 

@@ -26,7 +26,7 @@ from training.synthetic.losses import add_paint_loss
 from training.synthetic.profiles import GOLD, Profile, paint_profiles
 from training.synthetic.samples import IGNORE, Ingredients
 
-__all__ = ["SETS", "Difficulty", "difficulty_set"]
+__all__ = ["SETS", "Difficulty", "difficulty_set", "is_undamaged"]
 
 _SEED = 779_000_001
 _USUAL_CONTRAST = 50.0
@@ -68,6 +68,11 @@ SETS: Mapping[str, Difficulty] = {
     "undamaged paintings": Difficulty((0.0, 0.0), paintings=True),
 }
 """Every set by name; all but the last two are damaged."""
+
+
+def is_undamaged(name: str) -> bool:
+    """Say whether a name is that of a set without damage."""
+    return name in SETS and SETS[name].width_px[1] == 0
 
 
 def difficulty_set(

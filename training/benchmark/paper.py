@@ -14,7 +14,15 @@ import numpy as np
 from segmentation_core.progress import Progress
 from segmentation_core.vocabulary import load_vocabulary
 from training.benchmark import plots
-from training.benchmark.trial import Budget, Material, Trial, markdown_table, trial
+from training.benchmark.material import (
+    ENCODER,
+    THRESHOLD_GROUPS,
+    Material,
+    cracks_alone,
+    own_recipe,
+    spread,
+)
+from training.benchmark.trial import Budget, Trial, markdown_table, trial
 from training.data import Tile, load_ingredients, load_tiles
 from training.evaluation import for_json, paper_table
 from training.paper_augmentation import paper_offline
@@ -22,7 +30,7 @@ from training.recipe import Recipe
 from training.significance import bootstrap_intervals, paired_comparison
 from training.synthetic.samples import Ingredients, synthetic_samples
 
-__all__ = ["Study", "benchmark_paper", "replace_annotated"]
+__all__ = ["Study", "benchmark_paper"]
 
 
 @dataclass(frozen=True)
@@ -60,8 +68,6 @@ class Study:
     pretrained: tuple[str, ...] = ("res_unet_paper", "res_unet")
 
 
-_ENCODER = Path("weights", "resnet50_imagenet_partial.safetensors")
-_VALIDATION = frozenset({"nl01", "fl06", "nl06"})
 _SEEDS = {"validation": 881_000_001, "test": 882_000_001}
 
 
@@ -113,12 +119,8 @@ def benchmark_paper(
         if value != 1.0:
             recipes[f"lambda-{value:g}"] = replace(base, loss="mixed1", focal_weight=value)
     recipes |= {f"model-{m}": replace(base, loss="mixed1", architecture=m) for m in study.rivals}
-    recipes["ours"] = replace(
-        Recipe(), architecture=study.ours, steps=budget.steps, batch=budget.batch, size_px=budget.size_px,
-        synthetic=0.5, learning_rate=1e-3, warm_up=max(budget.steps // 20, 1), ema=0.95, loss="ours",
-        foreground=0.5,
-    )  # fmt: skip
-    encoder = data / _ENCODER
+    recipes["ours"] = own_recipe(study.ours, budget, synthetic=0.5)
+    encoder = data / ENCODER
     starts = dict.fromkeys(study.pretrained if encoder.is_file() else (), encoder)
     if study.network in starts:
         # The rivals start from nothing: beside them stands the paper's network that does, too.
@@ -141,28 +143,18 @@ def benchmark_paper(
 
 def _material(data: Path, budget: Budget, study: Study) -> Material:
     ingredients = load_ingredients(data)
-    oil = [replace_annotated(t) for t in load_tiles(data / "craquelure_oil", validation=False)]
-    held = [replace_annotated(t) for t in load_tiles(data / "craquelure_oil", validation=True)]
+    oil = [cracks_alone(t) for t in load_tiles(data / "craquelure_oil", validation=False)]
+    held = [cracks_alone(t) for t in load_tiles(data / "craquelure_oil", validation=True)]
     made = {
         part: tuple(_synthetic(ingredients, seed, budget.size_px, study.synthetic))
         for part, seed in _SEEDS.items()
     }
     return Material(
-        tuple(t for t in oil if t.group not in _VALIDATION),
-        (*_spread([t for t in oil if t.group in _VALIDATION], study.most_real), *made["validation"]),
-        (*_spread(held, study.most_real), *made["test"]),
+        tuple(t for t in oil if t.group not in THRESHOLD_GROUPS),
+        (*spread([t for t in oil if t.group in THRESHOLD_GROUPS], study.most_real), *made["validation"]),
+        (*spread(held, study.most_real), *made["test"]),
         ingredients,
     )
-
-
-def replace_annotated(tile: Tile) -> Tile:
-    """Say of a tile of the oil set that paint loss was not looked for."""
-    return replace(tile, annotated=(load_vocabulary().line_class.code,))
-
-
-def _spread(tiles: Sequence[Tile], most: int) -> list[Tile]:
-    step = -(-len(tiles) // most) or 1
-    return list(tiles[::step])
 
 
 def _synthetic(ingredients: Ingredients, seed: int, size_px: int, count: int) -> Iterator[Tile]:
@@ -187,7 +179,7 @@ def _leakage(
     Both are scored on augmented test pictures of their own split, as the paper was.
     """
     rng = np.random.default_rng(7)
-    sources = _spread(material.train, study.most_real)
+    sources = spread(material.train, study.most_real)
     siblings = []
     for tile in sources:
         for number in range(study.siblings):
@@ -205,8 +197,8 @@ def _leakage(
         test = [t for t, held in zip(siblings, is_test, strict=True) if held]
         part = Material(
             tuple(t for t, held in zip(siblings, is_test, strict=True) if not held),
-            tuple(_spread(test, study.most_real)),
-            tuple(_spread(test, study.most_real)),
+            tuple(spread(test, study.most_real)),
+            tuple(spread(test, study.most_real)),
             material.ingredients,
         )
         recipe = replace(base, synthetic=0.0, loss="mixed1")

@@ -18,8 +18,8 @@ from segmentation_core.models.store import list_models
 from segmentation_core.progress import Progress
 from segmentation_core.vocabulary import load_vocabulary
 from training.benchmark import plots
-from training.benchmark.difficulty import SETS, difficulty_set
-from training.benchmark.paper import replace_annotated
+from training.benchmark.difficulty import SETS, difficulty_set, is_undamaged
+from training.benchmark.material import cracks_alone
 from training.benchmark.reliability import Reliability, reliability
 from training.benchmark.ridge import RidgeFilter, ridge_scored, tuned_filter
 from training.benchmark.trial import markdown_table
@@ -87,7 +87,7 @@ def benchmark_shipped(
     out.mkdir(parents=True, exist_ok=True)
     ingredients = load_ingredients(data)
     sets: dict[str, tuple[Tile, ...]] = {
-        "oil": tuple(replace_annotated(t) for t in load_tiles(data / "craquelure_oil", validation=True)),
+        "oil": tuple(cracks_alone(t) for t in load_tiles(data / "craquelure_oil", validation=True)),
         "synthetic": synthetic_validation(ingredients, evidence.synthetic),
     }
     for name in SETS:
@@ -111,7 +111,7 @@ def benchmark_shipped(
     for key, tiles in sets.items():
         results[_RIDGE, key] = ridge_scored(tiles, filters["oil" if key == "oil" else "synthetic"])
     rows = [row for (model, key), result in results.items() for row in _rows(model, key, result)]
-    alarms = [_alarm(model, key, result) for (model, key), result in results.items() if _is_undamaged(key)]
+    alarms = [_alarm(model, key, result) for (model, key), result in results.items() if is_undamaged(key)]
     pairs = paired_comparison({m: r.parts for (m, key), r in results.items() if key == "oil"})
     plots.reliability(out / "reliability.png", calibrations)
     for name, loaded in models.items():
@@ -138,10 +138,6 @@ def _staged(progress: Progress, name: str) -> Progress:
     return told
 
 
-def _is_undamaged(name: str) -> bool:
-    return name in SETS and SETS[name].width_px[1] == 0
-
-
 def _further(
     sets: Mapping[str, tuple[Tile, ...]], ingredients: Ingredients, evidence: Evidence
 ) -> list[Tile]:
@@ -150,14 +146,14 @@ def _further(
     return [
         tile
         for name in sets
-        if name in SETS and not _is_undamaged(name)
+        if name in SETS and not is_undamaged(name)
         for tile in difficulty_set(name, ingredients, numbers, evidence.size_px)
     ]
 
 
 def _rows(model: str, name: str, result: Evaluated) -> list[dict[str, Any]]:
     """Return the figures of the classes that a set shows."""
-    if _is_undamaged(name):
+    if is_undamaged(name):
         return []
     vocabulary = load_vocabulary()
     line, polygon = vocabulary.line_class.code, vocabulary.polygon_class.code

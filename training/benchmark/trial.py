@@ -13,18 +13,17 @@ from torch import nn
 from segmentation_core.checksum import file_sha256
 from segmentation_core.errors import Interrupted
 from segmentation_core.progress import Progress
+from training.benchmark.material import Material
 from training.calibration import Calibration, calibrated
-from training.data import Tile
 from training.evaluation import Evaluated, evaluated, pictures_per_second
 from training.finish import write_run_record
 from training.prediction import SCALINGS, class_logits
 from training.recipe import Recipe
 from training.run_log import read_log
 from training.run_state import STATE, averaged_network, state_step
-from training.synthetic.samples import Ingredients
 from training.trainer import Limits, train
 
-__all__ = ["Budget", "Material", "Trial", "markdown_table", "trial"]
+__all__ = ["Budget", "Trial", "markdown_table", "trial"]
 
 _STATES = 5  # of a training, each with its validation: points of the curves
 
@@ -71,16 +70,6 @@ class Budget:
         if left <= 0:
             raise Interrupted("the time is over; the same command continues")
         return replace(self.limits, max_seconds=left)
-
-
-@dataclass(frozen=True)
-class Material:
-    """The same pictures for every training of a benchmark."""
-
-    train: tuple[Tile, ...]
-    validation: tuple[Tile, ...]
-    test: tuple[Tile, ...]
-    ingredients: Ingredients
 
 
 @dataclass(frozen=True)
