@@ -110,11 +110,13 @@ def test_ablations_change_one_thing_and_score_on_the_same_pictures(tmp_path: Pat
         "as shipped": VARIANTS["as shipped"],
         "real pictures alone": VARIANTS["real pictures alone"],
         "no hair, dust and scratches": VARIANTS["no hair, dust and scratches"],
+        "another network": Variant({"architecture": "mc_dm"}),
         "from ImageNet": Variant({"architecture": "res_unet"}, pretrained=True),
     }
     out, budget = tmp_path / "out", Budget(1, 64, 2, TINY)
     told = benchmark_ablations(tmp_path / "data", out, budget, "res_unet_lite", silent, chosen, 1)
-    assert [row["recipe"] for row in told["figures"]["rows"]] == list(chosen)[:3]
+    assert [row["recipe"] for row in told["figures"]["rows"]] == list(chosen)[:4]
+    assert load_recipe(str(out / "runs" / "another-network" / "recipe.toml")).architecture == "mc_dm"
     assert told["figures"]["left_out"] == ["from ImageNet"]
     assert load_recipe(str(out / "runs" / "real-pictures-alone" / "recipe.toml")).synthetic == 0.0
     base = load_recipe(str(out / "runs" / "as-shipped" / "recipe.toml"))

@@ -47,7 +47,7 @@ class Variant:
 VARIANTS: Mapping[str, Variant] = {
     "as shipped": Variant(),
     "cross-entropy and Dice": Variant({"loss": "ce_dice"}),
-    "the paper's Mixed1": Variant({"loss": "mixed1"}),
+    "Mixed1 of the source paper": Variant({"loss": "mixed1"}),
     "without Skeleton Recall": Variant({"skeleton_weight": 0.0}),
     "real pictures alone": Variant({"synthetic": 0.0}),
     "synthetic samples alone": Variant({"synthetic": 1.0}),
@@ -101,7 +101,7 @@ def benchmark_ablations(
     for name, variant in variants.items():
         if name in left_out:
             continue
-        recipe = own_recipe(architecture, budget, **variant.changes)
+        recipe = replace(own_recipe(architecture, budget), **variant.changes)
         ingredients = material.ingredients if variant.overlays else replace(material.ingredients, overlays=())
         start = encoder if variant.pretrained else None
         part = replace(material, ingredients=ingredients)
