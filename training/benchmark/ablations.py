@@ -46,7 +46,6 @@ class Variant:
 
 VARIANTS: Mapping[str, Variant] = {
     "as shipped": Variant(),
-    "cross-entropy and Dice": Variant({"loss": "ce_dice"}),
     "Mixed1 of the source paper": Variant({"loss": "mixed1"}),
     "without Skeleton Recall": Variant({"skeleton_weight": 0.0}),
     "real pictures alone": Variant({"synthetic": 0.0}),
