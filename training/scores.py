@@ -16,7 +16,7 @@ from training.prediction import labels_from
 from training.synthetic.samples import IGNORE
 from training.topology import betti_errors, line_sums, within
 
-__all__ = ["TOLERANCE_PX", "Sums", "confusion", "figures", "picture_sums", "pooled"]
+__all__ = ["TOLERANCE_PX", "Sums", "called_damaged", "confusion", "figures", "picture_sums", "pooled"]
 
 TOLERANCE_PX = 2.0
 _BINS = 15
@@ -95,6 +95,16 @@ def pooled(parts: Iterable[Sums]) -> Sums:
         for name, value in sums.items():
             total[name] = total[name] + value if name in total else value
     return total
+
+
+def called_damaged(parts: Iterable[Sums]) -> dict[str, float]:
+    """Return the share of all known pixels that is background and called damage, 0-1, by class."""
+    matrix = pooled(parts)["confusion"]
+    pixels = float(np.sum(matrix))
+    return {
+        code: _ratio(float(matrix[0][number]), pixels)
+        for number, code in enumerate(load_vocabulary().codes, start=1)
+    }
 
 
 def _ratio(above: float, below: float) -> float:

@@ -7,7 +7,7 @@ from segmentation_core.vocabulary import load_vocabulary
 from training.calibration import calibrated
 from training.data import Tile
 from training.prediction import softened
-from training.scores import confusion, figures, picture_sums, pooled
+from training.scores import called_damaged, confusion, figures, picture_sums, pooled
 from training.significance import bootstrap_intervals, holm, paired_comparison
 from training.topology import betti_errors, length_map, line_sums
 
@@ -197,3 +197,14 @@ def test_a_class_that_validation_never_shows_keeps_one_half_and_is_named() -> No
     assert fitted.unknown == ("paint_loss",)
     assert fitted.thresholds["paint_loss"] == 0.5
     assert calibrated([]).temperature == (1.0, 1.0, 1.0)
+
+
+def test_called_damaged_is_the_share_of_known_pixels() -> None:
+    label = np.zeros((10, 10), np.uint8)
+    label[0] = 255
+    found = np.zeros((3, 10, 10), np.float32)
+    found[0] = 1
+    found[:, 0:2, :] = np.array([0, 1, 0], np.float32)[:, None, None]
+    found[:, 5, :5] = np.array([0, 0, 1], np.float32)[:, None]
+    sums = picture_sums(found, label, {"craquelure": 0.5, "paint_loss": 0.5})
+    assert called_damaged([sums, sums]) == pytest.approx({"craquelure": 10 / 90, "paint_loss": 5 / 90})

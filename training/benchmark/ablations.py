@@ -6,7 +6,6 @@ give to a user (RECOGNITION, section 7).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,13 +15,17 @@ from segmentation_core.progress import Progress
 from segmentation_core.vocabulary import load_vocabulary
 from training.benchmark.difficulty import SETS, difficulty_set, is_undamaged
 from training.benchmark.material import ENCODER, THRESHOLD_GROUPS, Material, cracks_alone, own_recipe, spread
-from training.benchmark.trial import Budget, Trial, markdown_table, trial
+from training.benchmark.trial import Budget, Trial, markdown_table, trial, write_report
 from training.data import Tile, load_ingredients, load_tiles
 from training.evaluation import Evaluated, for_json
 from training.publish import synthetic_validation
+from training.scores import called_damaged
 from training.significance import bootstrap_intervals
 
 __all__ = ["VARIANTS", "Variant", "benchmark_ablations"]
+
+_FIRST = 1000
+"""Number of the first sample of each set: what decides the recipe must not be what is told of the weights."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +124,7 @@ def benchmark_ablations(
     if left_out:
         lines += ["", f"Left out, as there are no weights in {ENCODER.as_posix()}: {', '.join(left_out)}."]
     found = for_json({"rows": rows, "left_out": left_out})
-    (out / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (out / "figures.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    return {"path": str(out / "report.md"), "lines": lines, "figures": found}
+    return write_report(out, lines, found)
 
 
 def _material(data: Path, of_each: int) -> Material:
@@ -133,7 +134,7 @@ def _material(data: Path, of_each: int) -> Material:
     test: list[Tile] = spread(held, 12 * of_each)
     for name in SETS:
         count = of_each * (3 if is_undamaged(name) else 1)
-        test += difficulty_set(name, ingredients, range(count))
+        test += difficulty_set(name, ingredients, range(_FIRST, _FIRST + count))
     return Material(
         tuple(t for t in oil if t.group not in THRESHOLD_GROUPS),
         (
@@ -187,6 +188,5 @@ def _with_interval(result: Evaluated, figure: str) -> str:
 def _called(result: Evaluated, at: list[int]) -> str:
     if not at:
         return "-"
-    matrix = sum(result.parts[i]["confusion"] for i in at)
-    pixels = float(matrix.sum())  # type: ignore[union-attr]
-    return " / ".join(f"{100 * float(matrix[0][k]) / pixels:.2f}" for k in (1, 2))  # type: ignore[index]
+    shares = called_damaged(result.parts[i] for i in at)
+    return " / ".join(f"{100 * share:.2f}" for share in shares.values())

@@ -5,7 +5,6 @@ Non-commercial data: what is trained here is for comparison and never ships.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from segmentation_core.errors import ParameterError
 from segmentation_core.progress import Progress
 from segmentation_core.vocabulary import load_vocabulary
 from training.benchmark.material import Material, own_recipe
-from training.benchmark.trial import Budget, Trial, markdown_table, trial
+from training.benchmark.trial import Budget, Trial, markdown_table, trial, write_report
 from training.data import Tile, load_ingredients
 from training.dataset.masks import mask_pictures
 from training.evaluation import Evaluated, evaluated, for_json
@@ -130,11 +129,9 @@ def benchmark_deepcrack(
         f"Weights: {weights.name}, SHA-256 {file_sha256(weights)}. Kept beside this report, never published;",
         "the same command makes the same ones on the same kind of processor.",
     ]
-    (out / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     found = {"rows": rows, "official": official, "threshold": done.calibration.thresholds}
     found = for_json(found)
-    (out / "figures.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    return {"path": str(out / "report.md"), "lines": lines, "figures": found}
+    return write_report(out, lines, found)
 
 
 def _material(data: Path, official_test: Path | None) -> Material:
@@ -145,14 +142,11 @@ def _material(data: Path, official_test: Path | None) -> Material:
     if len(order) <= _VALIDATION_SCENES + _OWN_TEST_SCENES:
         raise ParameterError("there are too few scenes", path=data / "deepcrack_train")
     validation = set(order[:_VALIDATION_SCENES])
-    tested = (
-        set()
-        if official_test is not None
-        else set(order[_VALIDATION_SCENES : _VALIDATION_SCENES + _OWN_TEST_SCENES])
-    )
-    test = [t for t in known if t.group in tested]
-    if official_test is not None:
-        test = _tiles(official_test, line)
+    if official_test is None:
+        tested = set(order[_VALIDATION_SCENES : _VALIDATION_SCENES + _OWN_TEST_SCENES])
+        test = [t for t in known if t.group in tested]
+    else:
+        tested, test = set(), _tiles(official_test, line)
     return Material(
         tuple(t for t in known if t.group not in validation | tested),
         tuple(t for t in known if t.group in validation),

@@ -5,7 +5,6 @@ No painting trains and is scored, and none of those that are scored fits a thres
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from segmentation_core.progress import Progress
 from segmentation_core.vocabulary import load_vocabulary
 from training.benchmark.material import Material, cracks_alone, own_recipe, spread
 from training.benchmark.ridge import ridge_scored, tuned_filter
-from training.benchmark.trial import Budget, markdown_table, trial
+from training.benchmark.trial import Budget, markdown_table, trial, write_report
 from training.data import load_ingredients, load_tiles
 from training.evaluation import Evaluated, for_json
 from training.publish import synthetic_validation
@@ -148,9 +147,7 @@ def benchmark_folds(
         *markdown_table([{"pair": pair, **told} for pair, told in pairs.items()]),
     ]
     report = for_json({"rows": rows, "comparisons": pairs, "folds": fold_of})
-    (out / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (out / "figures.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return {"path": str(out / "report.md"), "lines": lines, "figures": report}
+    return write_report(out, lines, report)
 
 
 def _figures(results: Mapping[str, Evaluated], *, intervals: bool = False) -> dict[str, str]:

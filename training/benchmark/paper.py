@@ -22,7 +22,7 @@ from training.benchmark.material import (
     own_recipe,
     spread,
 )
-from training.benchmark.trial import Budget, Trial, markdown_table, trial
+from training.benchmark.trial import Budget, Trial, markdown_table, trial, write_report
 from training.data import Tile, load_ingredients, load_tiles
 from training.evaluation import for_json, paper_table
 from training.paper_augmentation import paper_offline
@@ -253,11 +253,9 @@ def _report(
         "layout": paper_table({n: d.figures for n, d in models.items()}),
     }
     figures = for_json(figures)
-    (out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     pretrained = sorted({t.recipe.architecture for t in trials.values() if t.recipe.start_sha256 is not None})
     lines = _lines(budget, figures, pretrained, len(material.test))
-    (out / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return {"path": str(out / "report.md"), "lines": lines, "figures": figures}
+    return write_report(out, lines, figures)
 
 
 def _loss_row(name: str, done: Trial, paper: Mapping[str, float]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Every figure of the model cards' claims comes from here; the same command gives 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +21,12 @@ from training.benchmark.difficulty import SETS, difficulty_set, is_undamaged
 from training.benchmark.material import cracks_alone
 from training.benchmark.reliability import Reliability, reliability
 from training.benchmark.ridge import RidgeFilter, ridge_scored, tuned_filter
-from training.benchmark.trial import markdown_table
+from training.benchmark.trial import markdown_table, write_report
 from training.data import Tile, load_ingredients, load_tiles
 from training.evaluation import Evaluated, for_json, scored
 from training.prediction import Scaling, class_logits, labels_from, softened
 from training.publish import synthetic_validation
-from training.scores import figures
+from training.scores import called_damaged, figures, pooled
 from training.significance import bootstrap_intervals, paired_comparison
 from training.synthetic.samples import Ingredients
 
@@ -126,9 +125,7 @@ def benchmark_shipped(
         }
     )
     lines = _lines(found, sets)
-    (out / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (out / "figures.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    return {"path": str(out / "report.md"), "lines": lines, "figures": found}
+    return write_report(out, lines, found)
 
 
 def _staged(progress: Progress, name: str) -> Progress:
@@ -184,10 +181,9 @@ def _rows(model: str, name: str, result: Evaluated) -> list[dict[str, Any]]:
 def _alarm(model: str, name: str, result: Evaluated) -> dict[str, Any]:
     """Return how much of undamaged pictures is called damage."""
     told: dict[str, Any] = {"set": name, "model": model, "pictures": len(result.tiles)}
-    matrix = sum(part["confusion"] for part in result.parts)
-    pixels = float(np.sum(matrix))
-    for number, code in enumerate(load_vocabulary().codes, start=1):
-        told[f"{code}, % of pixels"] = round(100 * float(matrix[0][number]) / pixels, 3)  # type: ignore[index]
+    for code, share in called_damaged(result.parts).items():
+        told[f"{code}, % of pixels"] = round(100 * share, 3)
+    pixels = float(np.sum(pooled(result.parts)["confusion"]))
     length = sum(float(part["length_predicted"]) for part in result.parts)
     told["false crack length, px per Mpx"] = round(length / pixels * 1e6)
     return told

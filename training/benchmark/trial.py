@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from training.run_log import read_log
 from training.run_state import STATE, averaged_network, state_step
 from training.trainer import Limits, train
 
-__all__ = ["Budget", "Trial", "markdown_table", "trial"]
+__all__ = ["Budget", "Trial", "markdown_table", "trial", "write_report"]
 
 _STATES = 5  # of a training, each with its validation: points of the curves
 
@@ -159,3 +160,26 @@ def markdown_table(rows: Sequence[dict[str, Any]]) -> list[str]:
         cells = [f"{v:.3f}" if isinstance(v, float) else "-" if v is None else str(v) for v in row.values()]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def write_report(out: Path, lines: Sequence[str], figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what a benchmark found for people and for programs; return both and where they are.
+
+    Parameters
+    ----------
+    out : Path
+        Folder, which exists, for ``report.md`` and ``figures.json``.
+    lines : sequence of str
+        Markdown.
+    figures : mapping
+        What JSON can hold, see `training.evaluation.for_json`.
+
+    Returns
+    -------
+    dict
+        ``path`` of the report, ``lines``, ``figures``.
+    """
+    report = out / "report.md"
+    report.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return {"path": str(report), "lines": lines, "figures": figures}
