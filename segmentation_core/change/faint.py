@@ -18,7 +18,7 @@ from segmentation_core.change.cracks import CrackChange
 __all__ = ["FAINT", "Seen", "without_faint"]
 
 FAINT = 0.5
-"""Of the threshold: from this mean probability along a crack on, the other survey saw it."""
+"""Of the threshold: a crack that reaches it along half of its length or more, the other survey saw."""
 
 Seen = Callable[[NDArray[np.object_]], NDArray[np.float64]]
 """Pieces of crack, mm in the common frame: what a survey saw along each, over its threshold; NaN: unknown."""

@@ -32,13 +32,16 @@ def drawn(points, camera=None):
     return map_coordinates((canvas > 0).astype(float), [y + MARGIN - 0.5, x + MARGIN - 0.5], order=1)
 
 
-def surveyed(folder, level):
-    """Survey the wall twice: what is new shows at the first date with a level, an old crack at the second."""
+def surveyed(folder, level, crossing=()):
+    """Survey the wall twice: what is new shows at the first date with a level, an old crack at the second.
+
+    Cracks that cross the new one are certain at the first date and gone at the second.
+    """
     two_dates.photograph(folder, "a", two_dates.before())
     two_dates.photograph(folder, "b", two_dates.after(), Camera())
     near_old = gaussian_filter((drawn(OLD, Camera()) > 0.05).astype(float), 2) > 0.1
     for name, change in (
-        ("a", lambda p: np.maximum(p, level * drawn(NEW))),
+        ("a", lambda p: np.maximum.reduce([p, level * drawn(NEW), *map(drawn, crossing)])),
         ("b", lambda p: np.where(near_old, level * p, p)),
     ):
         path = folder / name / "probability.tif"
@@ -90,3 +93,14 @@ def test_what_a_person_decided_stands(tmp_path):
     assert compare(book, FIRST, SECOND)["totals"]["cracks"]["new_m"] == pytest.approx(
         two_dates.NEW_M, rel=0.05
     )
+
+
+def test_old_cracks_across_a_new_one_are_no_trace_of_it(tmp_path):
+    """The first date is certain of a third of the new crack's length, where older ones cross it."""
+    start, stop = np.array(NEW[1]), np.array(NEW[2])
+    way = (stop - start) / np.hypot(*(stop - start))
+    across = 8 * np.array([-way[1], way[0]])
+    middles = [start + at * way for at in (14, 28, 42, 56, 70)]
+    crossing = [[tuple(middle - across), tuple(middle + across)] for middle in middles]
+    result = compare(surveyed(tmp_path, 0.0, crossing), FIRST, SECOND)
+    assert result["totals"]["cracks"]["new_m"] == pytest.approx(two_dates.NEW_M, rel=0.05)

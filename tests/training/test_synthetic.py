@@ -27,7 +27,7 @@ from training.synthetic.profiles import Profile, paint_profiles
 from training.synthetic.samples import IGNORE, Ingredients, synthetic_samples, transplants
 from training.synthetic.sheet import contact_sheet
 from training.synthetic.strokes import Stroke, draw_strokes
-from training.synthetic.wandering import wandering_cracks
+from training.synthetic.wandering import beginning_cracks, wandering_cracks
 
 SIZE = 128
 CPU = torch.device("cpu")
@@ -178,6 +178,20 @@ def test_wandering_cracks_are_thin_and_long() -> None:
     )
     assert longest > 40
     assert ndimage.distance_transform_edt(mask).max() < 5
+
+
+def test_beginning_cracks_are_short_and_open_almost_to_their_tips() -> None:
+    strokes = beginning_cracks(np.random.default_rng(5), 256, 200, (1.5, 2.0))
+    along = [np.r_[0, np.cumsum(np.hypot(*np.diff(stroke.points, axis=0).T))] for stroke in strokes]
+    lengths = np.array([walked[-1] for walked in along])
+    assert lengths.min() >= 6
+    assert lengths.max() <= 130
+    assert np.median(lengths) < 50
+    assert max(stroke.width_px[[0, -1]].max() for stroke in strokes) < 0.5
+    shares = [
+        (stroke.width_px > 1).mean() for stroke, length in zip(strokes, lengths, strict=True) if length > 30
+    ]
+    assert np.mean(shares) > 0.6
 
 
 def test_families_hold_their_width_in_rings_and_spirals_too() -> None:

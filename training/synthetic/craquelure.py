@@ -14,7 +14,7 @@ from training.synthetic.draws import Draws, plane
 from training.synthetic.families import crack_family
 from training.synthetic.fields import smooth_fields
 from training.synthetic.strokes import Stroke, draw_strokes
-from training.synthetic.wandering import edge_cracks, wandering_cracks
+from training.synthetic.wandering import beginning_cracks, edge_cracks, wandering_cracks
 
 __all__ = ["Craquelure", "add_craquelure", "crack_coverage"]
 
@@ -144,6 +144,8 @@ def _single(rng: np.random.Generator, size_px: int, angle: float, *, alone: bool
     if rng.random() < 0.12:
         edge = rng.choice([-1, 1]) * rng.uniform(0.2, 0.5) * size_px
         strokes += edge_cracks(rng, size_px, angle, edge, (0.8, rng.uniform(1.2, 4)))
+    if rng.random() < 0.35:
+        strokes += beginning_cracks(rng, size_px, int(rng.integers(1, 10)), (0.9, rng.uniform(1.4, 2.8)))
     return strokes
 
 

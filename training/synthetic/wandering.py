@@ -6,7 +6,18 @@ import numpy as np
 
 from training.synthetic.strokes import Points, Stroke
 
-__all__ = ["edge_cracks", "hairs", "wandering_cracks"]
+__all__ = ["beginning_cracks", "edge_cracks", "hairs", "wandering_cracks"]
+
+_BEGUN_PX = (14.0, 80.0)
+"""Shortest and longest crack that has just opened."""
+
+_Taper = tuple[float, float, float]
+"""Share of the width a crack begins with, and over how many pixels it opens and closes."""
+
+_TAPER: _Taper = (0.15, 20.0, 30.0)
+_BRANCH_TAPER: _Taper = (0.7, 20.0, 30.0)
+_EDGE_TAPER: _Taper = (1.0, 20.0, 30.0)
+_BEGUN_TAPER: _Taper = (0.15, 6.0, 8.0)
 
 
 def wandering_cracks(
@@ -38,7 +49,33 @@ def wandering_cracks(
             side = float(np.arctan2(way[1], way[0])) + rng.choice([-1, 1]) * rng.uniform(0.5, 1.5)
             thinner = max(main.width_px[at] * rng.uniform(0.5, 0.9), 0.5)
             reach = length * rng.uniform(0.1, 0.5)
-            strokes.append(_course(rng, main.points[at], side, reach, thinner, unrest, tip=0.7))
+            strokes.append(_course(rng, main.points[at], side, reach, thinner, unrest, _BRANCH_TAPER))
+    return strokes
+
+
+def beginning_cracks(
+    rng: np.random.Generator, size_px: int, count: int, width_px: tuple[float, float]
+) -> list[Stroke]:
+    """Return short cracks by themselves, as they look when they have just opened: open almost to their tips.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+        Source of randomness.
+    size_px : int
+        Side of the picture.
+    count : int
+        Cracks.
+    width_px : (float, float)
+        Range of widths.
+    """
+    unrest = rng.uniform(0.04, 0.3)
+    strokes = []
+    for _ in range(count):
+        start, heading = rng.uniform(0, size_px, 2), rng.uniform(0, 2 * np.pi)
+        length = float(np.exp(rng.uniform(*np.log(_BEGUN_PX))))
+        width = rng.uniform(*width_px)
+        strokes.append(_course(rng, start, heading, length, width, unrest, _BEGUN_TAPER))
     return strokes
 
 
@@ -49,9 +86,9 @@ def _course(
     length_px: float,
     width_px: float,
     unrest: float,
-    tip: float = 0.15,
+    taper: _Taper = _TAPER,
 ) -> Stroke:
-    """Walk a crack from one of its ends; ``tip`` is the share of the width it begins with."""
+    """Walk a crack from one of its ends."""
     steps = rng.uniform(3, 9, max(int(length_px / 6), 2))
     along = np.cumsum(steps)
     bend = rng.normal(0, 0.012) * along / 4 + np.cumsum(rng.normal(0, unrest * 0.4, len(steps)))
@@ -60,8 +97,9 @@ def _course(
     points = np.concatenate((start[None], start + np.cumsum(ways, 0)))
     left = np.concatenate((along[::-1], [0.0]))
     walked = np.concatenate(([0.0], along))
-    taper = np.minimum(np.clip(left / 30, 0, 1), np.clip(tip + walked / 20, 0, 1))
-    width = width_px * taper * rng.uniform(0.75, 1.25, len(points))
+    tip, opens_px, closes_px = taper
+    opened = np.minimum(np.clip(left / closes_px, 0, 1), np.clip(tip + walked / opens_px, 0, 1))
+    width = width_px * opened * rng.uniform(0.75, 1.25, len(points))
     return Stroke(points, np.maximum(width, 0.35))
 
 
@@ -96,7 +134,7 @@ def edge_cracks(
             heading = angle + side * (np.pi / 2 + rng.normal(0, 0.25))
             length = float(np.exp(rng.uniform(np.log(8), np.log(size_px / 3))))
             start, width = middle + at * along, rng.uniform(*width_px)
-            strokes.append(_course(rng, start, heading, length, width, unrest, tip=1.0))
+            strokes.append(_course(rng, start, heading, length, width, unrest, _EDGE_TAPER))
             at += spacing * rng.gamma(2.0, 0.5)
     return strokes
 
