@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from segmentation_core.change.cracks import CrackChange
 
-__all__ = ["FAINT", "Seen", "without_faint"]
+__all__ = ["ALONG", "FAINT", "Seen", "without_faint"]
 
-FAINT = 0.5
-"""Of the threshold: a crack that reaches it along half of its length or more, the other survey saw."""
+FAINT, ALONG = 0.3, 0.7
+"""Share of the threshold, and of a crack's length: what reaches the one along the other, a survey saw."""
 
 Seen = Callable[[NDArray[np.object_]], NDArray[np.float64]]
 """Pieces of crack, mm in the common frame: what a survey saw along each, over its threshold; NaN: unknown."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 
 from segmentation_core.change.cracks import CrackChange
-from segmentation_core.change.faint import Seen, without_faint
+from segmentation_core.change.faint import ALONG, Seen, without_faint
 from segmentation_core.operations.compare_frames import Registered, kept_probabilities
 from segmentation_core.raster.grid import Window
 from segmentation_core.raster.probability import PROBABILITY_SCALE
@@ -102,7 +102,7 @@ def _seen(rasters: Sequence[_Raster], rejected: object, mm_per_unit: float, eps_
     def along(lines: NDArray[np.object_]) -> NDArray[np.float64]:
         told = np.full(len(lines), np.nan)
         for raster in rasters:
-            told = np.fmax(told, _medians(raster, lines, mm_per_unit, eps_mm))
+            told = np.fmax(told, _kept_up(raster, lines, mm_per_unit, eps_mm))
         inside = shapely.length(shapely.intersection(lines, rejected))
         told[inside >= 0.5 * shapely.length(lines)] = np.nan
         return told
@@ -110,12 +110,12 @@ def _seen(rasters: Sequence[_Raster], rejected: object, mm_per_unit: float, eps_
     return along
 
 
-def _medians(
+def _kept_up(
     raster: _Raster, lines: NDArray[np.object_], mm_per_unit: float, eps_mm: float
 ) -> NDArray[np.float64]:
-    """Return the median along each line of the highest probability within eps, over the threshold.
+    """Return, over the threshold, what the highest probability within eps keeps up along most of each line.
 
-    Not the mean: where a new crack meets older ones, a few pixels are certain of those.
+    Not its mean: where a new crack meets older ones, a few pixels are certain of those.
     """
     steps = shapely.segmentize(lines, raster.gsd_mm)
     points, owner = shapely.get_coordinates(steps, return_index=True)
@@ -129,11 +129,11 @@ def _medians(
     order = np.lexsort((values, ~there, owner))
     whole = np.bincount(owner, minlength=len(lines))
     counts = np.bincount(owner[there], minlength=len(lines))
-    medians = np.full(len(lines), np.nan)
+    level = np.full(len(lines), np.nan)
     known = counts >= 0.5 * np.maximum(whole, 1)
-    middle = np.cumsum(whole) - whole + counts // 2
-    medians[known] = values[order][middle[known]]
-    return medians
+    lowest = np.cumsum(whole) - whole + counts - np.ceil(ALONG * counts).astype(np.int64)
+    level[known] = values[order][lowest[known]]
+    return level
 
 
 def _highest(raster: _Raster, pixels: NDArray[np.int64], reach_px: int) -> NDArray[np.float64]:

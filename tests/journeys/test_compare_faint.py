@@ -68,7 +68,7 @@ def test_seen_below_the_threshold_is_no_change(tmp_path):
 
 
 def test_hardly_seen_is_change(tmp_path):
-    """At 0.1, less than half the threshold, nothing speaks against what each survey says."""
+    """At 0.1, a fifth of the threshold, nothing speaks against what each survey says."""
     result = compare(surveyed(tmp_path, 0.1), FIRST, SECOND)
     cracks = result["totals"]["cracks"]
     assert cracks["new_m"] == pytest.approx(two_dates.NEW_M, rel=0.05)

@@ -1,4 +1,4 @@
-"""The rule by itself: below half a threshold nothing is said, what a person touched is left alone."""
+"""The rule by itself: below the level nothing is said, what a person touched is left alone."""
 
 from __future__ import annotations
 
