@@ -58,16 +58,7 @@ def beginning_cracks(
 ) -> list[Stroke]:
     """Return short cracks by themselves, as they look when they have just opened: open almost to their tips.
 
-    Parameters
-    ----------
-    rng : numpy Generator
-        Source of randomness.
-    size_px : int
-        Side of the picture.
-    count : int
-        Cracks.
-    width_px : (float, float)
-        Range of widths.
+    Parameters are those of `wandering_cracks`.
     """
     unrest = rng.uniform(0.04, 0.3)
     strokes = []
