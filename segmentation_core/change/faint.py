@@ -21,7 +21,8 @@ FAINT, ALONG = 0.3, 0.7
 """Share of the threshold, and of a crack's length: what reaches the one along the other, a survey saw."""
 
 Seen = Callable[[NDArray[np.object_]], NDArray[np.float64]]
-"""Pieces of crack, mm in the common frame: what a survey saw along each, over its threshold; NaN: unknown."""
+"""Pieces of crack, mm in the common frame: the probability that a survey keeps up along `ALONG` of each, as a
+share of its threshold; NaN: unknown."""
 
 _ASKED: tuple[tuple[Literal["a", "b"], tuple[str, ...]], ...] = (
     ("b", ("new", "extended", "connected")),

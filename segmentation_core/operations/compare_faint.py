@@ -113,7 +113,7 @@ def _seen(rasters: Sequence[_Raster], rejected: object, mm_per_unit: float, eps_
 def _kept_up(
     raster: _Raster, lines: NDArray[np.object_], mm_per_unit: float, eps_mm: float
 ) -> NDArray[np.float64]:
-    """Return, over the threshold, what the highest probability within eps keeps up along most of each line.
+    """Return what the highest probability within eps keeps up along `ALONG` of each line, over the threshold.
 
     Not its mean: where a new crack meets older ones, a few pixels are certain of those.
     """
