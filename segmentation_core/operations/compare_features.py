@@ -92,13 +92,14 @@ def loss_features(
     which formats disagree about: they are left out.
     """
     pieces = losses.pieces
-    shapes = [without_needles(shape) for shape in pieces.polygons]
+    # In the book's unit: rounding to it lets outlines that touch themselves cross.
+    shapes = [without_needles(shape, mm_per_unit) for shape in _in_units(pieces.polygons, mm_per_unit)]
     homes = _homes(regions_of(elements).areas_of(pieces.polygons).largest(len(pieces.polygons)), elements)
     code = load_vocabulary().polygon_class.code
     return [
         ChangeFeature(shape, kind, code, home, area / 1e6, uid_a=a or None, uid_b=b or None, is_sure=sure)
         for shape, kind, home, area, a, b in zip(
-            _in_units(np.array([*shapes, None], dtype=object)[:-1], mm_per_unit),
+            shapes,
             pieces.kinds.tolist(),
             homes,
             pieces.areas_mm2.tolist(),
@@ -110,10 +111,10 @@ def loss_features(
     ]
 
 
-def without_needles(shape: Any) -> Any:
-    """Return a (Multi)Polygon, mm, made valid and without parts thinner than a ten-thousandth of a mm."""
+def without_needles(shape: Any, mm_per_unit: float = 1.0) -> Any:
+    """Return a (Multi)Polygon made valid and without parts thinner than a ten-thousandth of a mm."""
     parts = shapely.get_parts(shape if shapely.is_valid(shape) else shapely.make_valid(shape))
     parts = shapely.get_parts(parts[shapely.get_dimensions(parts) == 2])
-    thick = 2 * shapely.area(parts) > _THINNEST_MM * shapely.length(parts)
+    thick = 2 * shapely.area(parts) > _THINNEST_MM / mm_per_unit * shapely.length(parts)
     kept = parts[thick]
     return kept[0] if len(kept) == 1 else shapely.MultiPolygon(list(kept))

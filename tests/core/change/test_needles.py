@@ -8,8 +8,9 @@ from typing import Any, cast
 import numpy as np
 import shapely
 
+from segmentation_core.change.loss_pieces import LossPieces
 from segmentation_core.change.pieces import CrackPieces
-from segmentation_core.operations.compare_features import crack_features, without_needles
+from segmentation_core.operations.compare_features import crack_features, loss_features, without_needles
 
 SQUARE = shapely.box(0, 0, 10, 10)
 NEEDLE = shapely.Polygon([(10, 4), (13, 4), (13, 4 + 1e-7)])
@@ -54,3 +55,29 @@ def test_a_cut_at_a_lines_end_leaves_no_piece() -> None:
     (feature,) = crack_features(cast(Any, SimpleNamespace(pieces=pieces)), {"B1": SQUARE}, 1e3, sure=True)
     assert (feature.kind, feature.elem_id, feature.uid_b) == ("new", "B1", "y")
     assert feature.geometry.length == 4e-3
+
+
+def test_losses_are_valid_in_the_unit_of_the_book() -> None:
+    """An outline that touches itself in mm may cross itself where it is rounded to metres."""
+    rng = np.random.default_rng(1)
+    up, aside = np.array([0.0, 4.0]), np.array([1.0, 0.0])
+    shapes = []
+    while len(shapes) < 50:
+        left, right = np.array([[10180.0, 6190.0], [10185.0, 6190.0]]) + rng.random((2, 2))
+        tip = left + rng.uniform(0.2, 0.8) * (right - left)
+        outline = [left, right, right + up, tip + up + aside, tip, tip + up - aside, left + up]
+        if (shape := shapely.Polygon(outline)).is_valid:
+            shapes.append(shape)
+    assert not all(shapely.Polygon(shapely.get_coordinates(shape) / 1e3).is_valid for shape in shapes)
+    none = np.full(len(shapes), "", dtype=object)
+    areas = shapely.area(shapes)
+    pieces = LossPieces(none + "stable", np.array(shapes, dtype=object), areas, none + "a", none + "b")
+    features = loss_features(
+        cast(Any, SimpleNamespace(pieces=pieces)),
+        {"B1": shapely.box(1e4, 6e3, 2e4, 7e3)},
+        1e3,
+        sure=True,
+    )
+    found = [feature.geometry for feature in features]
+    assert shapely.is_valid(found).all()
+    np.testing.assert_allclose(1e6 * shapely.area(found), areas, rtol=1e-9)
