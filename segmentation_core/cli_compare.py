@@ -87,6 +87,7 @@ _TABLES: tuple[tuple[str, dict[str, _Show]], ...] = (
             "not seen": lambda r: number(r["cracks"]["not_seen_m"]),
             "to loss": lambda r: number(r["cracks"]["to_loss_m"]),
             "difference": lambda r: _plus_minus(r, "crack_m", 1.0),
+            "growth": lambda r: _plus_minus(r, "crack_growth_m", 1.0),
             "verdict": lambda r: str(r["verdict"]),
         },
     ),

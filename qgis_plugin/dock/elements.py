@@ -61,6 +61,13 @@ def _columns() -> list[_Column]:
         ),
         _Column(tr("Assessed m2"), "assessed_m2", 1.0, 3, tr("Area of the element that the picture shows.")),
         _Column(tr("Cracks: change m"), "change_crack_m", 1.0, 2),
+        _Column(
+            tr("Cracks: growth m"),
+            "change_crack_growth_m",
+            1.0,
+            2,
+            tr("Length of new and grown cracks, less what of it may be misread."),
+        ),
         _Column(tr("Loss: change cm2"), "change_loss_m2", 1e4, 1),
         _Column(tr("Verdict"), "change_verdict"),
     ]

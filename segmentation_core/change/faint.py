@@ -46,7 +46,7 @@ def without_faint(
     """
     pieces = cracks.pieces
     kinds, values = pieces.kinds.copy(), pieces.values_mm.copy()
-    faint: dict[str, float] = {}
+    faint: dict[str, NDArray[np.float64]] = {}
     for side, asked in _ASKED:
         own = pieces.uids_b if side == "b" else pieces.uids_a
         rows = np.array(
@@ -55,7 +55,7 @@ def without_faint(
         seen = (seen_by_a if side == "b" else seen_by_b)(pieces.lines[rows])
         below = rows[np.nan_to_num(seen, nan=0.0) >= FAINT]
         kinds[below], values[below] = "stable", np.nan
-        faint[side] = float(pieces.lengths_mm[below].sum())
+        faint[side] = pieces.lengths_mm[below]
     changed = replace(pieces, kinds=kinds, values_mm=values)
     lengths = changed.sums()
     left = [

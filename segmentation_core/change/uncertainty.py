@@ -7,7 +7,7 @@ show which one decides.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from segmentation_core.statistics.uncertainty import Terms
 
 __all__ = [
     "COVERAGE",
+    "JUDGED",
     "SAME_GSD",
     "SHARED_BY_ONE_NETWORK",
     "Difference",
@@ -27,6 +28,7 @@ __all__ = [
     "analytic_limit",
     "area_sigma_mm2",
     "cut_length_sigma_mm",
+    "gravest",
     "length_sigma_mm",
     "repeat_limit",
     "scattered",
@@ -38,6 +40,9 @@ Verdict = Literal["worse", "no change that can be shown", "better (check!)"]
 
 COVERAGE = 1.96
 """Standard uncertainties in half the width of a 95 % interval."""
+
+JUDGED = ("crack_m", "loss_m2", "crack_growth_m")
+"""Statistics that the verdict on an element goes by."""
 
 SHARED_BY_ONE_NETWORK = 0.7
 """Correlation of what one network misses and invents on two pictures of one element. Measured on the demo,
@@ -247,3 +252,17 @@ def verdict(difference: float, u95: float, smallest_detectable: float = 0.0) -> 
     if abs(difference) <= bound:
         return "no change that can be shown"
     return "worse" if difference > 0 else "better (check!)"
+
+
+def gravest(verdicts: Iterable[str]) -> Verdict:
+    """Return the verdict of several: damage that grew outweighs damage that seems to have gone.
+
+    Examples
+    --------
+    >>> gravest(["better (check!)", "worse"]), gravest([])
+    ('worse', 'no change that can be shown')
+    """
+    found = set(verdicts)
+    if "worse" in found:
+        return "worse"
+    return "better (check!)" if "better (check!)" in found else "no change that can be shown"

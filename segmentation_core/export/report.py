@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,13 @@ import shapely
 from numpy.typing import NDArray
 
 from segmentation_core import __version__
+from segmentation_core.change.uncertainty import JUDGED
 from segmentation_core.errors import ParameterError
 from segmentation_core.export.content import element_rows, layer_content, metres_per_unit
 from segmentation_core.export.fields import ELEMENT_LAYER
 from segmentation_core.export.numbers import shown
 from segmentation_core.export.request import Request, Written
-from segmentation_core.export.sheet.figures import figures_of, rate, scale_of
+from segmentation_core.export.sheet.figures import differences_of, figures_of, rate, scale_of, verdicts_of
 from segmentation_core.export.tables import Table, dated_surveys, tables, verdict_word
 from segmentation_core.export.underlay import read_underlay, why_missing
 from segmentation_core.export.words import word
@@ -96,7 +97,7 @@ def write_report(book: Book, request: Request, folder: Path) -> Written:
         worsening=_worsening(book, request, surveys),
         map=_overview(book, request, last, there, places),
         places=pictured,
-        changes=_changes(all_tables["changes"], request),
+        changes=_changes(all_tables["changes"], _verdicts(book, request), request),
         surveys=_shown_table(all_tables["surveys"], request),
         colours={c.geometry: c.colour for c in load_vocabulary().classes},
         title_block=[
@@ -341,7 +342,32 @@ def _svg_path(geometry: Any, left: float, top: float, k: float) -> str:
     return "".join(words)
 
 
-def _changes(table: Table, request: Request) -> list[dict[str, Any]]:
+def _verdicts(book: Book, request: Request) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return, by the names of a pair's surveys, what may be said of each element, gravest first."""
+    language = request.language
+    order = ("worse", "better (check!)", "no change that can be shown")
+    told = {}
+    for pair in request.pairs:
+        differences = differences_of(book, pair.pair_id, language)
+        rows = []
+        found = verdicts_of(book, pair.pair_id)
+        for elem_id, said in sorted(found.items(), key=lambda item: order.index(item[1])):
+            if request.elements is not None and elem_id not in request.elements:
+                continue
+            own = {figure.code: figure.text for figure in differences[elem_id]}
+            rows.append([elem_id, *(own[code] for code in JUDGED), verdict_word(said, language) or ""])
+        titles = (word("element", language), *(scale_of(code, language).title for code in JUDGED))
+        told[pair.before.name, pair.after.name] = {
+            "header": [*titles, word("verdict", language)],
+            "rows": rows[:_RANKED],
+            "more": max(0, len(rows) - _RANKED),
+        }
+    return told
+
+
+def _changes(
+    table: Table, verdicts: Mapping[tuple[str, str], dict[str, Any]], request: Request
+) -> list[dict[str, Any]]:
     """Return what changed, pair by pair: an element's name stands once, and a size tells its own unit."""
     language = request.language
     kinds = [
@@ -379,6 +405,7 @@ def _changes(table: Table, request: Request) -> list[dict[str, Any]]:
         told.append(
             {
                 "title": " – ".join(surveys),
+                "verdicts": verdicts[name_a, name_b],
                 "trust": word("change_trust", language, **trust),
                 "rows": shown_rows,
                 "more": max(0, len(rows) - _RANKED),

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from segmentation_core.change.uncertainty import Verdict
+from segmentation_core.change.uncertainty import JUDGED, Verdict
 from segmentation_core.export.content import element_rows, survey_gsd_mm
 from segmentation_core.export.request import Language, Request
 from segmentation_core.export.template import size_class
 from segmentation_core.export.words import word
-from segmentation_core.statistics.quantities import QUANTITIES, Quantity
+from segmentation_core.statistics.quantities import GROWTH, QUANTITIES, Quantity
 from segmentation_core.statistics.resolution import is_at_most
 from segmentation_core.survey.change_styles import CHANGE_GEOMETRY
 from segmentation_core.survey.series import WORSE_WHEN_MORE, ranked, series_of
@@ -64,6 +64,13 @@ class Table:
 
 
 _WHERE = (Column("element"), Column("survey"), Column("date", kind="date"))
+_PAIR = (
+    Column("element"),
+    Column("survey_a"),
+    Column("date_a", kind="date"),
+    Column("survey_b"),
+    Column("date_b", kind="date"),
+)
 _CLASS = (Column("class_code"), Column("class"))
 
 
@@ -83,6 +90,7 @@ def tables(book: Book, request: Request) -> list[Table]:
         _size_classes(book, request),
         _billing(book, request),
         _changes(book, request),
+        _differences(book, request),
         trends(book, request),
         _surveys(book, request, language),
     ]
@@ -103,7 +111,8 @@ def dictionary(shown: Sequence[Table]) -> Table:
         for column in table.columns
     ]
     rows += [
-        (word("statistics", "en"), q.code, q.name_zh, q.unit, q.meaning_en, q.meaning_zh) for q in QUANTITIES
+        (word("statistics", "en"), q.code, q.name_zh, q.unit, q.meaning_en, q.meaning_zh)
+        for q in (*QUANTITIES, GROWTH)
     ]
     keys = ("table", "column", "column_zh", "unit", "meaning_en", "meaning_zh")
     return Table("dictionary", tuple(Column(key) for key in keys), rows)
@@ -327,11 +336,7 @@ def _changes(book: Book, request: Request) -> Table:
                     )
                 )
     columns = (
-        Column("element"),
-        Column("survey_a"),
-        Column("date_a", kind="date"),
-        Column("survey_b"),
-        Column("date_b", kind="date"),
+        *_PAIR,
         *_CLASS,
         Column("change_kind"),
         Column("count", "1", "count"),
@@ -341,6 +346,39 @@ def _changes(book: Book, request: Request) -> Table:
         Column("tolerance", "mm", "number"),
     )
     return Table("changes", columns, rows)
+
+
+def _differences(book: Book, request: Request) -> Table:
+    """Return by how much every statistic differs between two compared surveys, and what may be said of it."""
+    named = {q.code: q for q in (*QUANTITIES, GROWTH)}
+    wanted = request.elements_json
+    query = (
+        "SELECT elem_id, stat, value_a, value_b, diff, u95_diff, per_year, unit, verdict FROM change_stats "
+        "WHERE pair_id = ? AND diff NOTNULL "
+        "AND (? IS NULL OR elem_id IN (SELECT value FROM json_each(?))) ORDER BY fid"
+    )
+    rows = []
+    for pair in request.pairs:
+        surveys = pair.before.name, pair.before.date, pair.after.name, pair.after.date
+        for elem_id, code, *values, unit, verdict in book.connection.execute(
+            query, (pair.pair_id, wanted, wanted)
+        ):
+            name = _quantity_name(named.get(code), code, request.language)
+            said = verdict_word(verdict, request.language) if verdict and code in JUDGED else None
+            rows.append((elem_id, *surveys, code, name, *values, unit, said))
+    columns = (
+        *_PAIR,
+        Column("statistic_code"),
+        Column("statistic"),
+        Column("value_a", kind="number"),
+        Column("value_b", kind="number"),
+        Column("difference", kind="number"),
+        Column("u95_difference", kind="number"),
+        Column("per_year", kind="number"),
+        Column("unit"),
+        Column("verdict"),
+    )
+    return Table("differences", columns, rows)
 
 
 def trends(book: Book, request: Request) -> Table:

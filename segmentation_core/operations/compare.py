@@ -17,9 +17,15 @@ from segmentation_core.change.epoch import ChangeSettings
 from segmentation_core.change.losses import compare_losses
 from segmentation_core.change.overtaken import with_overtaken
 from segmentation_core.errors import ParameterError
-from segmentation_core.operations.compare_faint import told_by_probabilities
+from segmentation_core.operations.compare_faint import told_by_probabilities, touched_lines
 from segmentation_core.operations.compare_features import crack_features, loss_features
-from segmentation_core.operations.compare_figures import Dated, change_figures, element_summary
+from segmentation_core.operations.compare_figures import (
+    Dated,
+    change_figures,
+    element_summary,
+    growth_figures,
+    growth_of,
+)
 from segmentation_core.operations.compare_frames import (
     Registered,
     at_one_gsd,
@@ -192,7 +198,8 @@ def _compared(
     elements = dict(zip(ground.ids, in_mm(list(ground.outlines), ground.mm_per_unit), strict=True))
     losses = compare_losses(epoch_a, epoch_b, settings)
     found = compare_cracks(epoch_a, epoch_b, settings, elements=elements)
-    told = told_by_probabilities(found, books, sides, registered, ground.mm_per_unit)
+    touched = touched_lines(books, sides)
+    told = told_by_probabilities(found, books, sides, registered, ground.mm_per_unit, touched)
     cracks = with_overtaken(told, losses)
     dated_a, dated_b = (
         _dated(book, survey.date, side, ground)
@@ -207,9 +214,12 @@ def _compared(
         "overlap": worst.registration.overlap,
     }
     figures = change_figures(elements, dated_a, dated_b, settings, same_method=not different, repeats=repeats)
+    growth = None if different else growth_of(elements, cracks, touched)
+    if growth is not None:
+        figures += growth_figures(elements, growth[0], (a.date, b.date))
     summary = {
         "registration": registration,
-        **element_summary(elements, cracks, losses, figures),
+        **element_summary(elements, cracks, losses, figures, None if growth is None else growth[1]),
     }
     run = {
         "survey_a": a.name,
@@ -223,7 +233,7 @@ def _compared(
         "eps_mm": settings.eps_mm,
         "gsd_mm": settings.gsd_mm,
         "different_methods": different,
-        "faint_m": {side: length / 1e3 for side, length in cracks.faint_mm.items()},
+        "faint_m": {side: float(lengths.sum()) / 1e3 for side, lengths in cracks.faint_mm.items()},
         "refused": [vars(refusal) for refusal in cracks.refusals],
         "notes": [*notes, *(note for r in registered for note in r.registration.notes), *_refusals(cracks)],
     }

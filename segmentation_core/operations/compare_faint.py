@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ from segmentation_core.survey.surveys import OrthophotoRecord
 from segmentation_core.vectors.class_source import ClassSource
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["told_by_probabilities"]
+__all__ = ["told_by_probabilities", "touched_lines"]
 
 _TILE_PX = 1024
 
@@ -48,6 +48,7 @@ def told_by_probabilities(
     sides: Sequence[Sequence[Placement]],
     registered: Sequence[Registered],
     mm_per_unit: float,
+    touched: Collection[str],
 ) -> CrackChange:
     """Return the change of cracks less what the other survey saw below its threshold.
 
@@ -55,14 +56,6 @@ def told_by_probabilities(
     """
     rasters_a = {r.orth_a: _raster(r.record_a, r, _same) for r in registered}
     rasters_b = [_raster(r.record_b, r, r.registration.to_b) for r in registered]
-    touched = {
-        uid
-        for book, side in zip(books, sides, strict=True)
-        for (uid,) in book.connection.execute(
-            "SELECT uid FROM crack_line WHERE surv_id = ? AND status IS NOT ?",
-            (side[0].sighting.surv_id, UNTOUCHED),
-        )
-    }
     seen = [
         _seen(
             [raster for raster in rasters if raster is not None],
@@ -73,6 +66,18 @@ def told_by_probabilities(
         for rasters, book, side in zip((rasters_a.values(), rasters_b), books, sides, strict=True)
     ]
     return without_faint(cracks, seen[0], seen[1], touched=touched)
+
+
+def touched_lines(books: Sequence[Book], sides: Sequence[Sequence[Placement]]) -> set[str]:
+    """Return the uids of the cracks of both surveys that a person drew, edited, verified or rejected."""
+    return {
+        uid
+        for book, side in zip(books, sides, strict=True)
+        for (uid,) in book.connection.execute(
+            "SELECT uid FROM crack_line WHERE surv_id = ? AND status IS NOT ?",
+            (side[0].sighting.surv_id, UNTOUCHED),
+        )
+    }
 
 
 def _same(points: Points) -> Points:

@@ -7,7 +7,7 @@ misses and invents when it is the same network. What the registration adds is wh
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,33 +17,32 @@ import numpy as np
 from segmentation_core.change.cracks import CrackChange
 from segmentation_core.change.epoch import ChangeSettings
 from segmentation_core.change.losses import LossChange
+from segmentation_core.change.shown_growth import ShownGrowth, shown_growth
 from segmentation_core.change.uncertainty import (
+    JUDGED,
     SHARED_BY_ONE_NETWORK,
     Difference,
     cut_length_sigma_mm,
+    gravest,
     scattered,
     stretch_sigma,
     verdict,
 )
 from segmentation_core.operations.compare_features import regions_of
 from segmentation_core.statistics.budget import Budget
-from segmentation_core.statistics.quantities import QUANTITIES
+from segmentation_core.statistics.quantities import GROWTH, QUANTITIES
 from segmentation_core.statistics.quantity import Quantity
 from segmentation_core.statistics.tally import Row
 from segmentation_core.statistics.uncertainty import Terms, uncertainties
 from segmentation_core.survey.pairs import ChangeFigure
 
-__all__ = ["Dated", "change_figures", "element_summary"]
+__all__ = ["Dated", "change_figures", "element_summary", "growth_figures", "growth_of"]
 
 _DAYS_A_YEAR = 365.2425
 _UNKNOWN = Terms(None, None, None)
-_JUDGED = ("crack_m", "loss_m2")
-"""What an element's verdict goes by."""
-
 _STRETCHED = {"m": 0.5, "m2": 1.0, "m/m2": 0.5}
 """Share of an area's stretch that a quantity of a unit takes; elements' outlines do not stretch along."""
 
-_WORSE, _SAME, _BETTER = "worse", "no change that can be shown", "better (check!)"
 _OF_CRACKS = {"new": "new_m", "widened": "widened_m", "extended": "extended_m", "connected": "extended_m"}
 
 
@@ -91,7 +90,7 @@ def change_figures(
     repeats : mapping of (elem_id, stat) to float
         The smallest detectable change where repeats on one day tell it; else u95 is taken for it.
     """
-    years = (date.fromisoformat(b.day) - date.fromisoformat(a.day)).days / _DAYS_A_YEAR
+    years = _years(a.day, b.day)
     figures = []
     for (name, outline), row_a, row_b in zip(elements.items(), a.rows, b.rows, strict=True):
         terms = uncertainties(row_a, a.budget), uncertainties(row_b, b.budget)
@@ -115,6 +114,54 @@ def change_figures(
                 )
             )
     return figures
+
+
+def growth_of(
+    elements: Mapping[str, Any], cracks: CrackChange, confirmed: Collection[str]
+) -> tuple[tuple[ShownGrowth, ...], ShownGrowth] | None:
+    """Return the growth of every element and of all together; None where it cannot be told from misreading.
+
+    Parameters
+    ----------
+    elements : mapping of id to (Multi)Polygon
+        mm.
+    cracks : CrackChange
+    confirmed : collection of str
+        Uids of lines that a person drew, edited or verified.
+    """
+    parts = regions_of(elements).lengths_of(cracks.pieces.lines)
+    where = cracks, parts.features
+    single = shown_growth(*where, parts.regions, parts.amounts, len(elements), confirmed=confirmed)
+    whole = shown_growth(*where, np.zeros_like(parts.regions), parts.amounts, 1, confirmed=confirmed)
+    return None if single is None or whole is None else (single, whole[0])
+
+
+def growth_figures(
+    elements: Mapping[str, Any], grown: Sequence[ShownGrowth], days: tuple[str, str]
+) -> list[ChangeFigure]:
+    """Return the growth of every element as a figure of the book: a difference, without values of its own."""
+    years = _years(*days)
+    figures = []
+    for name, growth in zip(elements, grown, strict=True):
+        value, u95 = growth.growth_mm / 1e3, growth.u95_mm / 1e3
+        terms = {
+            "found": growth.found_mm / 1e3,
+            "misread": growth.misread_mm / 1e3,
+            "pieces": growth.pieces_mm / 1e3,
+            "misreading": growth.misreading_mm / 1e3,
+        }
+        per_year = value / years if years else None
+        told = verdict(value, u95)
+        figures.append(
+            ChangeFigure(
+                name, GROWTH.code, GROWTH.unit, None, None, value, per_year, None, None, u95, terms, u95, told
+            )
+        )
+    return figures
+
+
+def _years(first: str, second: str) -> float:
+    return (date.fromisoformat(second) - date.fromisoformat(first)).days / _DAYS_A_YEAR
 
 
 def _added(quantity: Quantity, cut_m: float, stretch: float, row: Row) -> float:
@@ -198,7 +245,11 @@ def _relative(value: float, term: float | None) -> float:
 
 
 def element_summary(
-    elements: Mapping[str, Any], cracks: CrackChange, losses: LossChange, figures: Sequence[ChangeFigure]
+    elements: Mapping[str, Any],
+    cracks: CrackChange,
+    losses: LossChange,
+    figures: Sequence[ChangeFigure],
+    whole: ShownGrowth | None,
 ) -> dict[str, Any]:
     """Return ``elements`` and ``totals`` of the JSON: lengths in m, areas in m2, differences, verdicts.
 
@@ -209,6 +260,8 @@ def element_summary(
     cracks, losses
         What was found.
     figures : sequence of ChangeFigure
+    whole : ShownGrowth or None
+        Of all elements together.
     """
     lengths = _crack_lengths(elements, cracks)
     areas = _loss_areas(elements, losses)
@@ -223,23 +276,21 @@ def element_summary(
                 "losses": {code: values[index] for code, values in areas.items()},
                 "difference": {
                     code: {"value": own[code].diff, "u95": own[code].u95_diff, "per_year": own[code].per_year}
-                    for code in _JUDGED
+                    for code in JUDGED
+                    if code in own
                 },
                 "cracks_compared": name not in refused,
-                "verdict": _element_verdict([own[code].verdict for code in _JUDGED]),
+                "verdict": gravest([own[code].verdict for code in JUDGED if code in own]),
             }
         )
-    totals = {
+    totals: dict[str, Any] = {
         "cracks": {code: float(np.sum(values)) for code, values in lengths.items()},
         "losses": {code: float(np.sum(values)) for code, values in areas.items()},
-        "verdict": _element_verdict([str(row["verdict"]) for row in rows]),
+        "verdict": gravest([str(row["verdict"]) for row in rows]),
     }
+    if whole is not None:
+        totals["difference"] = {GROWTH.code: {"value": whole.growth_mm / 1e3, "u95": whole.u95_mm / 1e3}}
     return {"elements": rows, "totals": totals}
-
-
-def _element_verdict(verdicts: Sequence[str]) -> str:
-    """Return the gravest: damage that grew outweighs damage that seems to have gone."""
-    return next((grave for grave in (_WORSE, _BETTER) if grave in verdicts), _SAME)
 
 
 def _crack_lengths(elements: Mapping[str, Any], cracks: CrackChange) -> dict[str, list[float]]:

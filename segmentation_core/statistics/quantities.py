@@ -13,7 +13,7 @@ from segmentation_core.statistics.network_quantities import NETWORK, SIZES, SUMS
 from segmentation_core.statistics.quantity import METHOD_VERSION, Quantity
 from segmentation_core.statistics.shape_quantities import SHAPE_SUMS, SHAPES
 
-__all__ = ["MAIN", "METHOD_VERSION", "QUANTITIES", "SUMMED", "Quantity", "with_ratios"]
+__all__ = ["GROWTH", "MAIN", "METHOD_VERSION", "QUANTITIES", "SUMMED", "Quantity", "with_ratios"]
 
 MAIN: tuple[Quantity, ...] = (
     Quantity(
@@ -113,6 +113,16 @@ MAIN: tuple[Quantity, ...] = (
 
 QUANTITIES: tuple[Quantity, ...] = (*MAIN, *SIZES, *NETWORK, *SHAPES)
 """All that is reported."""
+
+GROWTH = Quantity(
+    "crack_growth_m",
+    "m",
+    "Crack growth",
+    "裂纹增长",
+    "Length of new and grown cracks, less what of it misreading the two pictures may be",
+    "新增和扩展裂纹的长度，扣除两次影像误判可能造成的部分",
+)
+"""What a comparison alone can tell: not the difference of two lengths, but what has come, piece by piece."""
 
 SUMMED: tuple[Quantity, ...] = (*(q for q in QUANTITIES if q.total == "sum"), *SUMS, *SHAPE_SUMS)
 """All that adds up, reported or not."""

@@ -65,6 +65,14 @@ def test_seen_below_the_threshold_is_no_change(tmp_path):
         pytest.approx(two_dates.NEW_M, rel=0.05),
         pytest.approx(OLD_M, rel=0.1),
     )
+    growth = result["totals"]["difference"]["crack_growth_m"]
+    assert growth["value"] == pytest.approx(cracks["new_m"] + cracks["extended_m"], rel=0.1)
+    assert growth["value"] <= growth["u95"], "a tip or two may be misread"
+    with closing(sqlite3.connect(tmp_path / "book.gpkg")) as connection:
+        rows = connection.execute(
+            "SELECT value_a, value_b, diff, u95_diff, verdict FROM change_stats WHERE stat = 'crack_growth_m'"
+        ).fetchall()
+    assert rows == [(None, None, growth["value"], growth["u95"], "no change that can be shown")]
 
 
 def test_hardly_seen_is_change(tmp_path):
@@ -74,6 +82,7 @@ def test_hardly_seen_is_change(tmp_path):
     assert cracks["new_m"] == pytest.approx(two_dates.NEW_M, rel=0.05)
     assert cracks["not_seen_m"] == pytest.approx(OLD_M, rel=0.1)
     assert result["run"]["faint_m"] == {"a": 0, "b": 0}
+    assert "difference" not in result["totals"], "nothing tells which picture shows more"
 
 
 def test_what_a_person_decided_stands(tmp_path):

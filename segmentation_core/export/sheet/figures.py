@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from segmentation_core.change.uncertainty import JUDGED, Verdict, gravest
 from segmentation_core.export.content import survey_gsd_mm
 from segmentation_core.export.fields import ELEMENT_LAYER
 from segmentation_core.export.numbers import shown, shown_with
 from segmentation_core.export.request import Language
 from segmentation_core.export.words import word
-from segmentation_core.statistics.quantities import QUANTITIES
+from segmentation_core.statistics.quantities import GROWTH, QUANTITIES
 from segmentation_core.statistics.resolution import is_at_most
 from segmentation_core.survey.series import Series
 from segmentation_core.survey.store import Book
 
-__all__ = ["Figure", "Figures", "Scale", "differences_of", "figures_of", "rate", "scale_of"]
+__all__ = ["Figure", "Figures", "Scale", "differences_of", "figures_of", "rate", "scale_of", "verdicts_of"]
 
 
 _NOTHING = 1e-3
@@ -37,7 +38,9 @@ class Scale:
 
 
 def scale_of(code: str, language: Language) -> Scale:
-    """Return how a statistic of the elements' layer is shown."""
+    """Return how a statistic of the elements' layer, or the growth of cracks, is shown."""
+    if code == GROWTH.code:
+        return Scale(GROWTH.name_en if language == "en" else GROWTH.name_zh, GROWTH.unit, 1.0)
     field, quantity = next(f for f in _SHOWN if f.source == code), _CODES[code]
     unit = field.unit.replace("2", "²") if field.unit != "1" else ""
     return Scale(quantity.name_en if language == "en" else quantity.name_zh, unit, field.factor)
@@ -87,11 +90,22 @@ def differences_of(book: Book, pair_id: str, language: Language) -> Figures:
     return _figures(book, query, pair_id, language, is_difference=True)
 
 
+def verdicts_of(book: Book, pair_id: str) -> dict[str, Verdict]:
+    """Return what may be said of every element that two surveys were compared on."""
+    query = "SELECT elem_id, stat, verdict FROM change_stats WHERE pair_id = ? ORDER BY fid"
+    said: dict[str, list[str]] = {}
+    for elem_id, code, verdict in book.connection.execute(query, (pair_id,)):
+        if code in JUDGED:
+            said.setdefault(elem_id, []).append(verdict)
+    return {elem_id: gravest(verdicts) for elem_id, verdicts in said.items()}
+
+
 def _figures(book: Book, query: str, whose: str, language: Language, *, is_difference: bool) -> Figures:
     stored: dict[str, dict[str, tuple[float | None, float | None]]] = {}
     for elem_id, code, value, u95 in book.connection.execute(query, (whose,)):
         stored.setdefault(elem_id, {})[code] = (value, u95)
-    scales = {field.source: scale_of(field.source, language) for field in _SHOWN}
+    codes = (*(field.source for field in _SHOWN), *((GROWTH.code,) if is_difference else ()))
+    scales = {code: scale_of(code, language) for code in codes}
     return {
         elem_id: tuple(
             Figure(

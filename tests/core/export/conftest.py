@@ -87,6 +87,18 @@ def changed_book(rich_book, enter_beam, orthophoto, tmp_path, write_vectors, bea
         "VALUES (?, 'p0', '南立面额枋', 'P1', 'paint_loss', 'gain', 0.96)",
         blob,
     )
+    for stat, unit, values, said in (
+        ("crack_m", "m", (10.0, 9.5, -0.5, 2.0, -0.25), "no change that can be shown"),
+        ("crack_growth_m", "m", (None, None, 1.5, 0.4, 0.75), "worse"),
+        ("loss_m2", "m2", (0.5, 1.46, 0.96, 0.2, 0.48), "worse"),
+        ("branch_count", "1", (4, 5, 1, None, 0.5), ""),
+        ("width_mean_mm", "mm", (None, None, None, None, None), ""),
+    ):
+        sql(
+            "INSERT INTO change_stats (pair_id, elem_id, stat, unit, value_a, value_b, diff, u95_diff, "
+            "per_year, verdict) VALUES ('P1', '南立面额枋', ?, ?, ?, ?, ?, ?, ?, ?)",
+            *(stat, unit, *values, said),
+        )
     return rich_book
 
 

@@ -153,6 +153,19 @@ def test_changes_of_a_pair(changed_book, tmp_path):
     assert {r["Tolerance [mm]"] for r in rows} == {2.5}
 
 
+def test_differences_of_a_pair(changed_book, tmp_path):
+    export(changed_book, "xlsx", tmp_path / "c.xlsx", pair=("春", "秋"))
+    rows = sheet_rows(tmp_path / "c.xlsx", "Differences")
+    told = ("Statistic", "Value then", "Value now", "Difference", "± of the difference (95 %)", "Verdict")
+    assert [tuple(row[key] for key in told) for row in rows] == [
+        ("Crack length", 10, 9.5, -0.5, 2, "no change that can be shown"),
+        ("Crack growth", None, None, 1.5, 0.4, "worse"),
+        ("Paint loss area", 0.5, 1.46, 0.96, 0.2, "worse"),
+        ("Branches without cut ends", 4, 5, 1, None, None),
+    ]
+    assert {row["Element"] for row in rows} == {"南立面额枋"}
+
+
 def test_the_dictionary_names_every_column_in_both_languages(rich_book):
     with reading(rich_book) as book:
         request = Request(tuple(surveys_of(book.connection)), (), load_template())
