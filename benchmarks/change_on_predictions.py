@@ -1,12 +1,15 @@
 """How rightly new cracks are told from old ones where a network drew the masks, on many generated facades.
 
     python benchmarks/change_on_predictions.py [--model res_unet_lite] [--pairs 12] [--true-masks]
+    python benchmarks/change_on_predictions.py --unchanged [--model res_unet_lite] [--pairs 12]
 
 Each pair is a facade of its own seed and its second epoch as the demo has it: other light, white balance,
 focus and GSD, turned, larger and bent. Both are surveyed and compared by the commands a user types. Printed,
 with the 95 % interval over the pairs (bootstrap): how many of the truly new cracks of 20 px or more were
 called new, how much of what was called new truly is, what was called new without cause, and how often the u95
-of a difference holds the true one. ``--true-masks`` gives the same figures without a network.
+of a difference holds the true one, and how many elements, all of which did get worse, are called so.
+``--true-masks`` gives the same figures without a network. ``--unchanged``: facades of 5.1 Mpx, photographed
+again when nothing had changed, by a softer lens and then by the first one; what is called worse is wrong.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -29,8 +33,8 @@ from segmentation_core.facade.second_epoch import SecondEpoch, generate_second_e
 from segmentation_core.operations.compare import compare
 from segmentation_core.operations.survey import survey
 
-FIRST, SECOND = "2026-05-01", "2028-05-01"
-SIZE_PX = (1600, 900)
+FIRST, SECOND, THIRD = "2026-05-01", "2028-05-01", "2030-05-01"
+SIZE_PX, UNCHANGED_SIZE_PX = (1600, 900), (3200, 1600)
 FIRST_SEED = 300
 LEAST_PX, NEAR_PX = 20.0, 3.0
 CALLED = ("new", "extended", "connected")
@@ -53,6 +57,8 @@ class Pair:
         Called not seen again (what fell off with its paint included), and true.
     covered, differences : int
         Differences of crack length and loss whose u95 holds the true one; all.
+    grown, worse, elements : int
+        Elements whose cracks are shown to have grown, that are called worse, and all.
     """
 
     found: int
@@ -64,6 +70,9 @@ class Pair:
     truly_gone: float
     covered: int
     differences: int
+    grown: int
+    worse: int
+    elements: int
 
 
 def surveyed(folder: Path, seed: int, model: str | None) -> tuple[Path, Facade, SecondEpoch]:
@@ -117,7 +126,41 @@ def scored(book: Path, second: SecondEpoch) -> Pair:
         sum(change.swallowed_m for change in second.changes),
         sum(hits),
         len(hits),
+        *judged(result["elements"]),
     )
+
+
+def judged(elements: list[dict[str, Any]]) -> tuple[int, int, int]:
+    """Return how many elements have cracks that are shown to have grown, are called worse, and are."""
+    growth = [one["difference"].get("crack_growth_m") for one in elements]
+    return (
+        sum(g is not None and g["value"] > g["u95"] for g in growth),
+        sum(one["verdict"] == "worse" for one in elements),
+        len(elements),
+    )
+
+
+def unchanged(folder: Path, seed: int, model: str) -> dict[str, tuple[int, int, int]]:
+    """Survey an unchanged facade three times and return `judged` of the softer and of the sharper picture."""
+    size = {"seed": seed, "size_px": UNCHANGED_SIZE_PX}
+    facade = generate_facade(folder, **size)
+    second = generate_second_epoch(folder, ages=False, **size)
+    book = folder / f"{model}.gpkg"
+    if not book.exists():
+        begun = book.with_name(f"begun-{book.name}")
+        begun.unlink(missing_ok=True)
+        for date, picture in (
+            (FIRST, facade.orthophoto),
+            (SECOND, second.orthophoto),
+            (THIRD, facade.orthophoto),
+        ):
+            own = {"elements": facade.elements, "id_field": ID_FIELD} if date == FIRST else {}
+            survey(picture, begun, date, model=model, device="cpu", **own)
+        begun.rename(book)
+    return {
+        "softer": judged(compare(book, FIRST, SECOND)["elements"]),
+        "sharper": judged(compare(book, SECOND, THIRD)["elements"]),
+    }
 
 
 FIGURES: tuple[tuple[str, Callable[[dict[str, float]], float]], ...] = (
@@ -127,6 +170,8 @@ FIGURES: tuple[tuple[str, Callable[[dict[str, float]], float]], ...] = (
     ("not seen again, of all crack length", lambda s: s["not_seen"] / s["cracks"]),
     ("truly gone, of all crack length", lambda s: s["truly_gone"] / s["cracks"]),
     ("u95 of a difference holds the truth", lambda s: s["covered"] / s["differences"]),
+    ("elements whose cracks are shown to grow", lambda s: s["grown"] / s["elements"]),
+    ("elements called worse", lambda s: s["worse"] / s["elements"]),
 )
 
 
@@ -150,10 +195,18 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--folder", type=Path, help="keep facades and surveys here, and use those it holds")
     parser.add_argument("--true-masks", action="store_true")
+    parser.add_argument("--unchanged", action="store_true")
     chosen = parser.parse_args()
+    if chosen.unchanged and chosen.true_masks:
+        parser.error("--unchanged asks what a network misreads: leave --true-masks out")
     model = None if chosen.true_masks else chosen.model
     with tempfile.TemporaryDirectory() as name:
         folder = chosen.folder or Path(name)
+        if chosen.unchanged:
+            for seed in range(FIRST_SEED, FIRST_SEED + chosen.pairs):
+                for later, (grown, worse, count) in unchanged(folder / str(seed), seed, model).items():
+                    print(f"seed {seed}, {later}: {grown} grown, {worse} worse, of {count}", flush=True)
+            return
         pairs = []
         for seed in range(FIRST_SEED, FIRST_SEED + chosen.pairs):
             book, _, second = surveyed(folder / str(seed), seed, model)

@@ -16,7 +16,7 @@ from segmentation_core.facade.crack_growth import along_grain, grown_tips, point
 from segmentation_core.facade.cracking import GREATEST_WIDTH_PX, POINT_SPACING_PX, CrackNetwork, joined
 from segmentation_core.facade.flaking import SIDE, Flake, loss_coverage, rough
 
-__all__ = ["AgedBeam", "age_beam"]
+__all__ = ["AgedBeam", "age_beam", "unchanged_beam"]
 
 _HALF = SIDE**2 // 2
 
@@ -79,6 +79,13 @@ def age_beam(
         split_cells(rng, broken.cells, broken.bend, shape, after), along_grain(rng, old, shape, after)
     )
     return AgedBeam(kept, wider_px, extended, new, flakes)
+
+
+def unchanged_beam(broken: BrokenBeam) -> AgedBeam:
+    """Return a beam that no time has passed for."""
+    old = broken.network
+    nothing = old.cut_to(np.zeros(len(old.segments()), dtype=bool))
+    return AgedBeam(old, np.zeros(len(old.points)), nothing, nothing, broken.flakes)
 
 
 def _middles_in(network: CrackNetwork, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

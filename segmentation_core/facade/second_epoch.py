@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation_core.export.csv_table import output_errors
-from segmentation_core.facade.ageing import AgedBeam, age_beam
+from segmentation_core.facade.ageing import AgedBeam, age_beam, unchanged_beam
 from segmentation_core.facade.beam import paint_beam
 from segmentation_core.facade.breaking import break_beam
 from segmentation_core.facade.canvas import Canvas, photographed, seeded, write_classes, write_picture
@@ -79,6 +79,7 @@ def generate_second_epoch(
     *,
     seed: int = DEMO_SEED,
     size_px: tuple[int, int] = FULL_SIZE_PX,
+    ages: bool = True,
     progress: Progress = silent,
 ) -> SecondEpoch:
     """Write the second survey of a generated facade into a folder, unless the same one lies there whole.
@@ -89,6 +90,8 @@ def generate_second_epoch(
         Made where it does not exist; may be the first survey's, which is neither read nor touched.
     seed, size_px : int, (width, height)
         Those of `generate_facade`. The second orthophoto has pixels of 0.9 times the side.
+    ages : bool
+        False: nothing changes but the photograph.
     progress : Progress
         Told of beams and bands; may raise `Interrupted`, and the next call starts again.
 
@@ -106,7 +109,13 @@ def generate_second_epoch(
     folder = Path(folder)
     layout = facade_layout(size_px)
     mapping, grid = epoch_mapping(seeded(seed, 20), layout.grid)
-    wanted = {"version": _VERSION, "seed": seed, "size_px": list(size_px), "mapping": mapping.as_dict()}
+    wanted: dict[str, Any] = {
+        "version": _VERSION,
+        "seed": seed,
+        "size_px": list(size_px),
+        "ages": ages,
+        "mapping": mapping.as_dict(),
+    }
     ready = _ready(folder, mapping, wanted)
     if ready is not None:
         return ready
@@ -117,7 +126,7 @@ def generate_second_epoch(
         view = WarpedView(mapping, grid.width, grid.height)
         seen = valid_mask(layout, seeded(seed, 21))
         common = seen & valid_mask(layout, seeded(seed, 1))
-        canvas, told = _painted(layout, view, common, seed, progress)
+        canvas, told = _painted(layout, view, common, seed, ages, progress)
         valid = mask_on(seen, view)
         write_classes(files.truth_raster, grid, true_classes(canvas.crack, canvas.lost, valid))
         taken = _photographer(layout, view, canvas, seed)
@@ -155,7 +164,12 @@ def _ready(folder: Path, mapping: EpochMapping, wanted: dict[str, Any]) -> Secon
 
 
 def _painted(
-    layout: FacadeLayout, view: WarpedView, common: NDArray[np.bool_], seed: int, progress: Progress
+    layout: FacadeLayout,
+    view: WarpedView,
+    common: NDArray[np.bool_],
+    seed: int,
+    ages: bool,
+    progress: Progress,
 ) -> tuple[Canvas, list[tuple[BeamChange, ChangeShapes]]]:
     canvas = Canvas.blank((view.height, view.width))
     progress(_STAGE, 0.0, 1.0)
@@ -165,7 +179,11 @@ def _painted(
     for k, beam in enumerate(layout.beams):
         progress(_STAGE, 0.5 * k / len(layout.beams), 1.0)
         broken = break_beam(beam, seed, k)
-        aged = age_beam(seeded(seed, 22, k), broken, beam.shape, retouched=beam is worst)
+        aged = (
+            age_beam(seeded(seed, 22, k), broken, beam.shape, retouched=beam is worst)
+            if ages
+            else unchanged_beam(broken)
+        )
         _paint_beam(canvas, view, beam, aged, seeded(seed, 3, k))
         told.append(beam_change(layout, beam, broken, aged, common))
     return canvas, told

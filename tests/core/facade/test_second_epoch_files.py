@@ -53,3 +53,16 @@ def test_the_record_holds_the_mapping_and_the_figures(second_epoch):
 def test_impossible_requests_are_named(tmp_path):
     with pytest.raises(ParameterError, match="300 x 200"):
         generate_second_epoch(tmp_path, size_px=(300, 200))
+
+
+def test_an_unchanged_facade_is_photographed_again(second_epoch, tiny_facade, tmp_path, tiny_size):
+    """Only the photograph differs: no change in the truth, and as much damage as before."""
+    still = generate_second_epoch(tmp_path, seed=SEED, size_px=tiny_size, ages=False)
+    assert still.mapping == second_epoch.mapping
+    assert still.orthophoto.read_bytes() != tiny_facade.orthophoto.read_bytes()
+    for told in still.changes:
+        assert (told.new_crack_m, told.extended_tip_m, told.widened_m, told.swallowed_m) == (0, 0, 0, 0)
+        assert (told.loss_gain_m2, told.retouched_m2) == (0, 0)
+        assert told.crack_m_after == pytest.approx(told.crack_m_before)
+        assert told.loss_m2_after == pytest.approx(told.loss_m2_before)
+    assert generates(tmp_path, tiny_size), "an aged one is another"
