@@ -75,6 +75,14 @@ def _plus_minus(row: Mapping[str, Any], stat: str, factor: float) -> str:
     return value if figure["u95"] is None else f"{value} ± {number(figure['u95'] * factor)}"
 
 
+def _growth(row: Mapping[str, Any]) -> str:
+    """Return the lower end of the interval: what the network misses comes on top."""
+    figure = row.get("difference", {}).get("crack_growth_m")
+    if figure is None or figure["value"] <= figure["u95"]:
+        return ""
+    return f"≥ {number(figure['value'] - figure['u95'], 2)}"
+
+
 _Show = Callable[[Mapping[str, Any]], str]
 _TABLES: tuple[tuple[str, dict[str, _Show]], ...] = (
     (
@@ -87,7 +95,7 @@ _TABLES: tuple[tuple[str, dict[str, _Show]], ...] = (
             "not seen": lambda r: number(r["cracks"]["not_seen_m"]),
             "to loss": lambda r: number(r["cracks"]["to_loss_m"]),
             "difference": lambda r: _plus_minus(r, "crack_m", 1.0),
-            "growth": lambda r: _plus_minus(r, "crack_growth_m", 1.0),
+            "growth seen": _growth,
             "verdict": lambda r: str(r["verdict"]),
         },
     ),

@@ -204,4 +204,7 @@ def _change_cells(row: Mapping[str, Any]) -> dict[str, str]:
     for title, code, factor in _CHANGES:
         found, true = (row[f"{side}_{code}"] for side in ("found", "true"))
         cells[title] = " / ".join(number(None if v is None else v * factor, 3) for v in (found, true))
+    seen = row["found_growth_m"]
+    at_least = "-" if seen is None else f"≥ {number(seen, 2)}"
+    cells["growth seen m"] = f"{at_least} / {number(row['true_growth_m'], 3)}"
     return cells | {"verdict": str(row["verdict"])}

@@ -64,9 +64,11 @@ def _columns() -> list[_Column]:
         _Column(
             tr("Cracks: growth m"),
             "change_crack_growth_m",
-            1.0,
-            2,
-            tr("Length of new and grown cracks, less what of it may be misread."),
+            decimals=2,
+            meaning=tr(
+                "At least so much crack length is new or has grown, beyond what may be misread. "
+                "What the model misses comes on top."
+            ),
         ),
         _Column(tr("Loss: change cm2"), "change_loss_m2", 1e4, 1),
         _Column(tr("Verdict"), "change_verdict"),
@@ -116,6 +118,8 @@ class ElementsModel(QAbstractTableModel):
             return "-"
         if isinstance(value, str):
             return tr(value) if column.stat == "change_verdict" else value
+        if column.stat == "change_crack_growth_m":
+            return f"≥ {value:.{column.decimals}f}" if value > 0 else "-"
         sign = "+" if column.stat.startswith("change_") else ""
         text = f"{value * column.factor:{sign},.{column.decimals}f}"
         is_bound = column.stat == "width_mean_mm" and self._rows[index.row()].get("width_is_bound")

@@ -153,9 +153,9 @@ def element_rows(book: str | Path, surv_id: str) -> tuple[list[dict[str, Any]], 
     """Return the statistics of a survey, one dict per element, and whether edits made them stale.
 
     A mean width at the limit of resolution has ``width_is_bound`` beside it: it is at most what it says.
-    Where the survey was compared with an earlier one, a row also holds ``change_crack_m``,
-    ``change_crack_growth_m``, ``change_loss_m2`` and ``change_verdict`` against the last of these, if nothing
-    was edited since.
+    Where the survey was compared with an earlier one, a row also holds, against the last of these,
+    ``change_crack_m``, ``change_crack_growth_m`` (the lower end of its interval), ``change_loss_m2`` and
+    ``change_verdict``, if nothing was edited since.
 
     Raises
     ------
@@ -213,7 +213,8 @@ def _changes(connection: sqlite3.Connection, surv_id: str) -> list[tuple[Any, ..
     if pair is None:
         return []
     query = (
-        "SELECT elem_id, stat, diff, verdict FROM change_stats WHERE pair_id = ? AND stale = 0 "
+        "SELECT elem_id, stat, CASE stat WHEN 'crack_growth_m' THEN diff - u95_diff ELSE diff END, verdict "
+        "FROM change_stats WHERE pair_id = ? AND stale = 0 "
         "AND stat IN ('crack_m', 'loss_m2', 'crack_growth_m')"
     )
     return [row for row in connection.execute(query, pair) if row[3] in _GRAVITY]

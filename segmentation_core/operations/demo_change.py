@@ -11,6 +11,7 @@ from segmentation_core.facade.second_epoch import SecondEpoch
 from segmentation_core.operations.compare import compare
 from segmentation_core.operations.survey import survey
 from segmentation_core.progress import Progress
+from segmentation_core.statistics.quantities import GROWTH
 
 __all__ = ["CHANGED", "SECOND_DATE", "change_rows", "survey_again"]
 
@@ -57,7 +58,8 @@ def change_rows(
 ) -> list[dict[str, str | float | None]]:
     """Set what was found to have changed beside what truly did, one row per beam.
 
-    A found figure is None where the survey lacks the beam, or where its cracks were too dense to compare.
+    A found figure is None where the survey lacks the beam, or where its cracks were too dense to compare. That
+    of the growth is the lower end of its interval, and None where no growth is shown.
     """
     by_id = {str(row["elem_id"]): row for row in found}
     rows = []
@@ -68,6 +70,10 @@ def change_rows(
             seen = own is not None and (part == "losses" or own["cracks_compared"])
             row[f"found_{name}"] = float(own[part][code]) if own is not None and seen else None
             row[f"true_{name}"] = float(change.as_dict()[truth])
+        growth = None if own is None else own["difference"].get(GROWTH.code)
+        is_shown = growth is not None and growth["value"] > growth["u95"]
+        row["found_growth_m"] = growth["value"] - growth["u95"] if growth is not None and is_shown else None
+        row["true_growth_m"] = change.new_crack_m + change.extended_tip_m
         row["verdict"] = None if own is None else str(own["verdict"])
         rows.append(row)
     return rows

@@ -117,10 +117,10 @@ QUANTITIES: tuple[Quantity, ...] = (*MAIN, *SIZES, *NETWORK, *SHAPES)
 GROWTH = Quantity(
     "crack_growth_m",
     "m",
-    "Crack growth",
-    "裂纹增长",
-    "Length of new and grown cracks, less what of it misreading the two pictures may be",
-    "新增和扩展裂纹的长度，扣除两次影像误判可能造成的部分",
+    "Crack growth seen",
+    "可见裂纹增长",
+    "Length of new and grown cracks that were found, less what of it may be misread; missed ones come on top",
+    "已识别的新增和扩展裂纹长度，扣除可能的误判；漏识别的裂纹未计入",
 )
 """What a comparison alone can tell: not the difference of two lengths, but what has come, piece by piece."""
 

@@ -50,7 +50,8 @@ def scale_of(code: str, language: Language) -> Scale:
 class Figure:
     """A quantity: code, name, unit, value and half-width of its 95 % interval in that unit.
 
-    A difference is shown with its sign; a width at the limit of resolution with "≤".
+    A difference is shown with its sign; a width at the limit of resolution with "≤"; the growth of cracks
+    with "≥", the lower end of its interval, because what the network misses comes on top.
     """
 
     code: str
@@ -64,6 +65,8 @@ class Figure:
     @property
     def text(self) -> str:
         """Value and uncertainty, as ``12.4 ± 0.6``."""
+        if self.code == GROWTH.code and self.value is not None and self.u95 is not None:
+            return f"≥ {shown(self.value - self.u95, 2)}" if self.value > self.u95 else shown(None)
         told = shown(self.value) if self.value is None or not self.u95 else shown_with(self.value, self.u95)
         if self.is_difference and self.value is not None and self.value > 0:
             told = f"+{told}"

@@ -159,7 +159,7 @@ def test_differences_of_a_pair(changed_book, tmp_path):
     told = ("Statistic", "Value then", "Value now", "Difference", "± of the difference (95 %)", "Verdict")
     assert [tuple(row[key] for key in told) for row in rows] == [
         ("Crack length", 10, 9.5, -0.5, 2, "no change that can be shown"),
-        ("Crack growth", None, None, 1.5, 0.4, "worse"),
+        ("Crack growth seen", None, None, 1.5, 0.4, "worse"),
         ("Paint loss area", 0.5, 1.46, 0.96, 0.2, "worse"),
         ("Branches without cut ends", 4, 5, 1, None, None),
     ]

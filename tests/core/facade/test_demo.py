@@ -103,6 +103,8 @@ def test_the_demo_goes_from_a_facade_to_a_picture(tmp_path, tiny_facade, tiny_si
     for row in told["changes"]["true"]:
         assert row["true_gain_m2"] > 0
         assert row["found_gain_m2"] >= 0
+        assert row["true_growth_m"] == row["true_new_m"] + row["true_extended_m"]
+        assert row["found_growth_m"] is None or row["found_growth_m"] > 0
     with rasterio.open(told["paths"]["classes"]) as classes:
         assert (classes.width, classes.height) == tiny_size
     with Image.open(told["paths"]["overview"]) as image:
