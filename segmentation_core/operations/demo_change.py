@@ -58,8 +58,8 @@ def change_rows(
 ) -> list[dict[str, str | float | None]]:
     """Set what was found to have changed beside what truly did, one row per beam.
 
-    A found figure is None where the survey lacks the beam, or where its cracks were too dense to compare. That
-    of the growth is the lower end of its interval, and None where no growth is shown.
+    A found figure is None where the survey lacks the beam, or where its cracks were too dense to compare.
+    That of the growth is the lower end of its interval, and None where no growth is shown.
     """
     by_id = {str(row["elem_id"]): row for row in found}
     rows = []

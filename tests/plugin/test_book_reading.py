@@ -111,3 +111,29 @@ def test_a_read_only_book_is_known_as_such(unpacked, book):
             [program, "-c", code], check=False, capture_output=True, text=True, cwd=folder, timeout=60, **who
         )
     assert done.stdout.split() == ["False", "1"], done.stderr
+
+
+def test_growth_of_cracks_is_told_at_least(reading, book, tmp_path):
+    """The lower end of its interval, and the gravest verdict."""
+    import sqlite3
+
+    compared = shutil.copy(book, tmp_path / "compared.gpkg")
+    with sqlite3.connect(compared) as connection:
+        register_functions(connection)
+        (surv_id,) = connection.execute("SELECT surv_id FROM survey").fetchone()
+        connection.execute(
+            "INSERT INTO change_pair (pair_id, surv_a, surv_b) VALUES ('P1', ?, ?)", (surv_id, surv_id)
+        )
+        for stat, diff, u95, said in (
+            ("crack_m", -0.2, 1.0, "no change that can be shown"),
+            ("crack_growth_m", 0.5, 0.125, "worse"),
+        ):
+            connection.execute(
+                "INSERT INTO change_stats (pair_id, elem_id, stat, diff, u95_diff, verdict) "
+                "VALUES ('P1', 'B-01', ?, ?, ?, ?)",
+                (stat, diff, u95, said),
+            )
+    first, second = reading.element_rows(compared, surv_id)[0]
+    assert (first["change_crack_m"], first["change_crack_growth_m"]) == (-0.2, 0.375)
+    assert first["change_verdict"] == "worse"
+    assert "change_verdict" not in second
