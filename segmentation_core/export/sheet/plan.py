@@ -410,7 +410,7 @@ def _draw_table(
         width=width,
     )
     header = subject.figures.get(names[0], ())
-    first = width * 0.2
+    first = width * (0.2 if len(header) < 10 else 0.12)
     each = (width - first) / max(len(header), 1)
     y = top + 12
     canvas.text(left, y, word("element", language), 2.5, width=first - 2)
