@@ -120,14 +120,14 @@ def shown_growth(
         regions, amounts_mm * ((sides == "a") & np.isin(kinds, ("stable", "not_seen"))), minlength=count
     )
     _, lost_sizes = groups["not_seen"]
-    everywhere = lost_sizes.sum(), math.sqrt((lost_sizes**2).sum() + one_more**2)
+    everywhere = float(lost_sizes.sum()), math.sqrt(float((lost_sizes**2).sum()) + one_more**2)
     found = []
     for region in range(count):
         grown, lost = (sizes[regions[rows] == region] for rows, sizes in groups.values())
-        share = compared[region] / compared.sum() if compared.sum() else 0.0
+        share = float(compared[region] / compared.sum()) if compared.sum() else 0.0
         misread, scatter = max(
             (everywhere[0] * share, everywhere[1] * share),
-            (float(lost.sum()), math.sqrt((lost**2).sum() + one_more**2)),
+            (float(lost.sum()), math.sqrt(float((lost**2).sum()) + one_more**2)),
         )
         certain = float(amounts_mm[sure & (regions == region)].sum())
         expected = misread * factor
@@ -135,7 +135,7 @@ def shown_growth(
             ShownGrowth(
                 certain + float(grown.sum()),
                 min(expected, float(grown.sum())),
-                math.sqrt((grown**2).sum()),
+                math.sqrt(float((grown**2).sum())),
                 math.hypot(scatter * factor, expected * factor_relative),
             )
         )
