@@ -32,6 +32,7 @@ from segmentation_core.export.worst_places import (
     place_text,
     worst_places,
 )
+from segmentation_core.statistics.quantities import GROWTH
 from segmentation_core.survey.series import WORSE_WHEN_MORE, ranked, series_of
 from segmentation_core.survey.surveys import OrthophotoRecord, Survey, orthophotos_of
 from segmentation_core.vocabulary import change_kinds, load_vocabulary
@@ -343,15 +344,22 @@ def _svg_path(geometry: Any, left: float, top: float, k: float) -> str:
 
 
 def _verdicts(book: Book, request: Request) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return, by the names of a pair's surveys, what may be said of each element, gravest first."""
+    """Return, by the names of a pair's surveys, what may be said of each element.
+
+    Gravest first, then those whose cracks have grown most.
+    """
     language = request.language
     order = ("worse", "better (check!)", "no change that can be shown")
     told = {}
     for pair in request.pairs:
         differences = differences_of(book, pair.pair_id, language)
+        grown = {
+            elem_id: max((f.value or 0.0) - (f.u95 or 0.0) for f in figures if f.code == GROWTH.code)
+            for elem_id, figures in differences.items()
+        }
         rows = []
         found = verdicts_of(book, pair.pair_id)
-        for elem_id, said in sorted(found.items(), key=lambda item: order.index(item[1])):
+        for elem_id, said in sorted(found.items(), key=lambda i: (order.index(i[1]), -grown[i[0]])):
             if request.elements is not None and elem_id not in request.elements:
                 continue
             own = {figure.code: figure.text for figure in differences[elem_id]}
