@@ -55,6 +55,8 @@ class Pair:
         Of all cracks of the second survey that were compared.
     not_seen, truly_gone : float
         Called not seen again (what fell off with its paint included), and true.
+    gain_right, gained, truly_gained : float
+        Area called gained by losses that truly is, called gained, and truly gained, m2.
     covered, differences : int
         Differences of crack length and loss whose u95 holds the true one; all.
     grown, worse, elements : int
@@ -68,6 +70,9 @@ class Pair:
     cracks: float
     not_seen: float
     truly_gone: float
+    gain_right: float
+    gained: float
+    truly_gained: float
     covered: int
     differences: int
     grown: int
@@ -105,6 +110,10 @@ def scored(book: Path, second: SecondEpoch) -> Pair:
     changed = shapely.union_all(found[found.kind.isin(CALLED)].geometry.to_numpy()).buffer(near)
     called = shapely.union_all(found[found.kind == "new"].geometry.to_numpy())
     shares = shapely.length(shapely.intersection(new, changed)) / shapely.length(new)
+    lost = geopandas.read_file(second.change_shapes, layer="change_polygon")
+    truly_gained = shapely.union_all(shapely.make_valid(lost[lost.kind == "gain"].geometry.to_numpy()))
+    areas = geopandas.read_file(book, layer="change_polygon")
+    gained = areas[areas.kind == "gain"].geometry.to_numpy()
     totals = result["totals"]["cracks"]
     true_of = {change.elem_id: change for change in second.changes}
     hits = []
@@ -124,6 +133,9 @@ def scored(book: Path, second: SecondEpoch) -> Pair:
         sum(totals[name] for name in ("stable_m", "new_m", "extended_m", "widened_m")),
         totals["not_seen_m"] + totals["to_loss_m"],
         sum(change.swallowed_m for change in second.changes),
+        float(shapely.area(shapely.intersection(gained, truly_gained)).sum()),
+        float(shapely.area(gained).sum()),
+        sum(change.loss_gain_m2 for change in second.changes),
         sum(hits),
         len(hits),
         *judged(result["elements"]),
@@ -169,6 +181,8 @@ FIGURES: tuple[tuple[str, Callable[[dict[str, float]], float]], ...] = (
     ("falsely called new, of all crack length", lambda s: (s["called"] - s["called_right"]) / s["cracks"]),
     ("not seen again, of all crack length", lambda s: s["not_seen"] / s["cracks"]),
     ("truly gone, of all crack length", lambda s: s["truly_gone"] / s["cracks"]),
+    ("called gained, precision by area", lambda s: s["gain_right"] / s["gained"] if s["gained"] else 1.0),
+    ("truly gained, found by area", lambda s: s["gain_right"] / s["truly_gained"]),
     ("u95 of a difference holds the truth", lambda s: s["covered"] / s["differences"]),
     ("elements whose cracks are shown to grow", lambda s: s["grown"] / s["elements"]),
     ("elements called worse", lambda s: s["worse"] / s["elements"]),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,8 @@ class LossChange:
         Losses outside the compared area.
     lost_cracks : LostCracks
     eps_mm : float
+    doubtful_mm2 : mapping of side to float
+        What only one survey has, and is no change because it is in doubt (`change.doubtful`).
     """
 
     pieces: LossPieces
@@ -59,6 +61,7 @@ class LossChange:
     outside_b_mm2: float
     lost_cracks: LostCracks
     eps_mm: float
+    doubtful_mm2: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from segmentation_core.change.epoch import ChangeSettings
 from segmentation_core.change.losses import compare_losses
 from segmentation_core.change.overtaken import with_overtaken
 from segmentation_core.errors import ParameterError
-from segmentation_core.operations.compare_faint import told_by_probabilities, touched_lines
+from segmentation_core.operations.compare_faint import told_by_probabilities, touched_features
 from segmentation_core.operations.compare_features import crack_features, loss_features
 from segmentation_core.operations.compare_figures import (
     Dated,
@@ -196,10 +196,12 @@ def _compared(
     )
     settings = _settings(registered, max(epoch_a.gsd_mm, epoch_b.gsd_mm))
     elements = dict(zip(ground.ids, in_mm(list(ground.outlines), ground.mm_per_unit), strict=True))
-    losses = compare_losses(epoch_a, epoch_b, settings)
-    found = compare_cracks(epoch_a, epoch_b, settings, elements=elements)
-    touched = touched_lines(books, sides)
-    told = told_by_probabilities(found, books, sides, registered, ground.mm_per_unit, touched)
+    found = (
+        compare_cracks(epoch_a, epoch_b, settings, elements=elements),
+        compare_losses(epoch_a, epoch_b, settings),
+    )
+    touched = touched_features(books, sides)
+    told, losses = told_by_probabilities(*found, books, sides, registered, ground.mm_per_unit, touched)
     cracks = with_overtaken(told, losses)
     dated_a, dated_b = (
         _dated(book, survey.date, side, ground)
@@ -234,6 +236,7 @@ def _compared(
         "gsd_mm": settings.gsd_mm,
         "different_methods": different,
         "faint_m": {side: float(lengths.sum()) / 1e3 for side, lengths in cracks.faint_mm.items()},
+        "doubtful_m2": {side: area / 1e6 for side, area in losses.doubtful_mm2.items()},
         "refused": [vars(refusal) for refusal in cracks.refusals],
         "notes": [*notes, *(note for r in registered for note in r.registration.notes), *_refusals(cracks)],
     }

@@ -1,10 +1,11 @@
-"""What the kept probabilities of two surveys say along the cracks that only one of them has."""
+"""What the kept probabilities of two surveys say of the cracks and losses that only one of them has."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import shapely
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 
 from segmentation_core.change.cracks import CrackChange
+from segmentation_core.change.doubtful import Sureness, without_doubtful
 from segmentation_core.change.faint import ALONG, Seen, without_faint
+from segmentation_core.change.losses import LossChange
 from segmentation_core.operations.compare_frames import Registered, kept_probabilities
 from segmentation_core.raster.grid import Window
 from segmentation_core.raster.probability import PROBABILITY_SCALE
@@ -25,9 +28,10 @@ from segmentation_core.survey.surveys import OrthophotoRecord
 from segmentation_core.vectors.class_source import ClassSource
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["told_by_probabilities", "touched_lines"]
+__all__ = ["told_by_probabilities", "touched_features"]
 
 _TILE_PX = 1024
+_MOST_SAMPLES = 4096
 
 Points = NDArray[np.float64]
 
@@ -44,37 +48,42 @@ class _Raster:
 
 def told_by_probabilities(
     cracks: CrackChange,
+    losses: LossChange,
     books: Sequence[Book],
     sides: Sequence[Sequence[Placement]],
     registered: Sequence[Registered],
     mm_per_unit: float,
     touched: Collection[str],
-) -> CrackChange:
-    """Return the change of cracks less what the other survey saw below its threshold.
+) -> tuple[CrackChange, LossChange]:
+    """Return the changes less what the other survey saw below its threshold, and what is in doubt.
 
     Where a survey kept no probabilities, or a person rejected what it saw, nothing is known of it.
     """
     rasters_a = {r.orth_a: _raster(r.record_a, r, _same) for r in registered}
     rasters_b = [_raster(r.record_b, r, r.registration.to_b) for r in registered]
-    seen = [
-        _seen(
-            [raster for raster in rasters if raster is not None],
-            _rejected(book, side, mm_per_unit, cracks.eps_mm),
-            mm_per_unit,
-            cracks.eps_mm,
+    kept = [[r for r in rasters if r is not None] for rasters in (rasters_a.values(), rasters_b)]
+    seen, rejected = [], {}
+    for name, rasters, book, side in zip("ab", kept, books, sides, strict=True):
+        cracked, lost = (
+            _rejected(book, table, side, mm_per_unit) for table in ("crack_line", "loss_polygon")
         )
-        for rasters, book, side in zip((rasters_a.values(), rasters_b), books, sides, strict=True)
-    ]
-    return without_faint(cracks, seen[0], seen[1], touched=touched)
+        around = shapely.union_all(shapely.buffer(cracked, cracks.eps_mm))
+        seen.append(_seen(rasters, around, mm_per_unit, cracks.eps_mm))
+        rejected[name] = shapely.union_all(lost)
+    return (
+        without_faint(cracks, seen[0], seen[1], touched=touched),
+        without_doubtful(losses, _sureness(kept, rejected, mm_per_unit), touched=touched),
+    )
 
 
-def touched_lines(books: Sequence[Book], sides: Sequence[Sequence[Placement]]) -> set[str]:
-    """Return the uids of the cracks of both surveys that a person drew, edited, verified or rejected."""
+def touched_features(books: Sequence[Book], sides: Sequence[Sequence[Placement]]) -> set[str]:
+    """Return the uids of what a person drew, edited, verified or rejected in both surveys."""
     return {
         uid
         for book, side in zip(books, sides, strict=True)
+        for table in ("crack_line", "loss_polygon")
         for (uid,) in book.connection.execute(
-            "SELECT uid FROM crack_line WHERE surv_id = ? AND status IS NOT ?",
+            f"SELECT uid FROM {table} WHERE surv_id = ? AND status IS NOT ?",
             (side[0].sighting.surv_id, UNTOUCHED),
         )
     }
@@ -91,16 +100,16 @@ def _raster(record: OrthophotoRecord, pair: Registered, from_a: Callable[[Points
     return _Raster(source, ~Affine(*pair.record_a.transform), from_a, record.gsd_mm)
 
 
-def _rejected(book: Book, side: Sequence[Placement], mm_per_unit: float, eps_mm: float) -> object:
-    """Return the surroundings, mm, of the lines that a person rejected in a survey."""
+def _rejected(book: Book, table: str, side: Sequence[Placement], mm_per_unit: float) -> NDArray[np.object_]:
+    """Return the features, mm, of a table that a person rejected in a survey."""
     where = "surv_id = ? AND orth_id = ? AND status = 'rejected'"
     shapes = []
     for placement in side:
         whose = (placement.sighting.surv_id, placement.sighting.orth_id)
-        for chunk in stream_features(book.connection, "crack_line", (), where, whose):
+        for chunk in stream_features(book.connection, table, (), where, whose):
             moved = placement.sighting.moved
             shapes += list(chunk.geometries if moved is None else moved(chunk.geometries))
-    return shapely.union_all(shapely.buffer(in_mm(shapes, mm_per_unit), eps_mm))
+    return np.array(in_mm(shapes, mm_per_unit), dtype=object)
 
 
 def _seen(rasters: Sequence[_Raster], rejected: object, mm_per_unit: float, eps_mm: float) -> Seen:
@@ -122,15 +131,13 @@ def _kept_up(
 
     Not its mean: where a new crack meets older ones, a few pixels are certain of those.
     """
+    code = load_vocabulary().line_class.code
     steps = shapely.segmentize(lines, raster.gsd_mm)
     points, owner = shapely.get_coordinates(steps, return_index=True)
-    x, y = (points / mm_per_unit).T
-    a, b, c, d, e, f = tuple(raster.to_a)[:6]
-    pixels = np.floor(raster.from_a(np.column_stack((a * x + b * y + c, d * x + e * y + f)))).astype(np.int64)
-    grid = raster.source.grid
-    there = ((pixels >= 0) & (pixels < (grid.width, grid.height))).all(axis=1)
+    pixels, there = _pixels(raster, points / mm_per_unit)
     values = np.zeros(len(points))
-    values[there] = _highest(raster, pixels[there], math.ceil(eps_mm / raster.gsd_mm))
+    values[there] = _highest(raster, code, pixels[there], math.ceil(eps_mm / raster.gsd_mm))
+    values /= raster.source.thresholds[code]
     order = np.lexsort((values, ~there, owner))
     whole = np.bincount(owner, minlength=len(lines))
     counts = np.bincount(owner[there], minlength=len(lines))
@@ -141,10 +148,71 @@ def _kept_up(
     return level
 
 
-def _highest(raster: _Raster, pixels: NDArray[np.int64], reach_px: int) -> NDArray[np.float64]:
-    """Return the highest probability within some pixels of each pixel, over the threshold, tile by tile."""
-    code = load_vocabulary().line_class.code
-    threshold = raster.source.thresholds[code] * PROBABILITY_SCALE
+def _sureness(
+    kept: Sequence[Sequence[_Raster]], rejected: Mapping[str, object], mm_per_unit: float
+) -> Sureness:
+    """Return how sure the two surveys are that a loss of one of them is none of the other's."""
+
+    def of(polygons: NDArray[np.object_], side: Literal["a", "b"]) -> NDArray[np.float64]:
+        other: Literal["a", "b"] = "b" if side == "a" else "a"
+        gsd_mm = min((raster.gsd_mm for rasters in kept for raster in rasters), default=1.0)
+        points, owner = _sampled(polygons, gsd_mm)
+        lost = {name: _lost(rasters, points / mm_per_unit) for name, rasters in zip("ab", kept, strict=True)}
+        both = lost[side] * (1 - lost[other])
+        told = np.full(len(polygons), np.nan)
+        order = np.lexsort((both, np.isnan(both), owner))
+        whole = np.bincount(owner, minlength=len(polygons))
+        known = np.bincount(owner[~np.isnan(both)], minlength=len(polygons))
+        enough = (known > 0) & (known >= 0.5 * whole)
+        told[enough] = both[order][(np.cumsum(whole) - whole + known // 2)[enough]]
+        inside = shapely.area(shapely.intersection(polygons, rejected[other]))
+        told[inside >= 0.5 * shapely.area(polygons)] = np.nan
+        return told
+
+    return of
+
+
+def _sampled(polygons: NDArray[np.object_], gsd_mm: float) -> tuple[Points, NDArray[np.int64]]:
+    """Return places inside polygons, at most a pixel apart or some thousand each, and whose they are."""
+    found, owner = [np.zeros((0, 2))], [np.zeros(0, np.int64)]
+    for index, polygon in enumerate(polygons.tolist()):
+        west, south, east, north = polygon.bounds
+        step = max(gsd_mm, math.sqrt((east - west) * (north - south) / _MOST_SAMPLES))
+        x, y = np.meshgrid(np.arange(west + step / 2, east, step), np.arange(south + step / 2, north, step))
+        shapely.prepare(polygon)
+        inside = shapely.contains_xy(polygon, x, y)
+        places = np.column_stack((x[inside], y[inside]))
+        if not len(places):
+            places = shapely.get_coordinates(shapely.point_on_surface(polygon))
+        found.append(places)
+        owner.append(np.full(len(places), index, dtype=np.int64))
+    return np.concatenate(found), np.concatenate(owner)
+
+
+def _lost(rasters: Sequence[_Raster], points: Points) -> NDArray[np.float64]:
+    """Return the probability of paint loss at points of the common frame, map units; NaN where unknown."""
+    code = load_vocabulary().polygon_class.code
+    told = np.full(len(points), np.nan)
+    for raster in rasters:
+        pixels, there = _pixels(raster, points)
+        values = np.full(len(points), np.nan)
+        values[there] = _highest(raster, code, pixels[there], 0)
+        told = np.fmax(told, values)
+    return told
+
+
+def _pixels(raster: _Raster, points: Points) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the pixels of a raster that points of the common frame, map units, lie in, and which it has."""
+    x, y = points.T
+    a, b, c, d, e, f = tuple(raster.to_a)[:6]
+    pixels = np.floor(raster.from_a(np.column_stack((a * x + b * y + c, d * x + e * y + f)))).astype(np.int64)
+    grid = raster.source.grid
+    inside = (pixels >= 0) & (pixels < (grid.width, grid.height))
+    return pixels, np.asarray(inside.all(axis=1), dtype=np.bool_)
+
+
+def _highest(raster: _Raster, code: str, pixels: NDArray[np.int64], reach_px: int) -> NDArray[np.float64]:
+    """Return the highest probability of a class within some pixels of each pixel, tile by tile."""
     nodata = load_vocabulary().nodata_value
     found = np.zeros(len(pixels))
     tiles, which = np.unique(pixels // _TILE_PX, axis=0, return_inverse=True)
@@ -157,5 +225,5 @@ def _highest(raster: _Raster, pixels: NDArray[np.int64], reach_px: int) -> NDArr
             highest = maximum_filter(band, 2 * reach_px + 1)
             own = np.flatnonzero(which.ravel() == number)
             cols, rows = (pixels[own] - corner).T
-            found[own] = highest[rows, cols] / threshold
+            found[own] = highest[rows, cols] / PROBABILITY_SCALE
     return found

@@ -113,3 +113,39 @@ def test_old_cracks_across_a_new_one_are_no_trace_of_it(tmp_path):
     crossing = [[tuple(middle - across), tuple(middle + across)] for middle in middles]
     result = compare(surveyed(tmp_path, 0.0, crossing), FIRST, SECOND)
     assert result["totals"]["cracks"]["new_m"] == pytest.approx(two_dates.NEW_M, rel=0.05)
+
+
+def discs(points, camera=None):
+    """Return where discs of (x, y, radius) lie on a picture of the wall, 0 to 1."""
+    canvas = np.zeros((two_dates.HEIGHT + 2 * MARGIN, two_dates.WIDTH + 2 * MARGIN), np.uint8)
+    for disc in points:
+        two_dates.loss(canvas, *disc)
+    y, x = np.mgrid[: two_dates.HEIGHT, : two_dates.WIDTH] + 0.5
+    if camera is not None:
+        x, y = camera.to_a(x, y)
+    return map_coordinates((canvas > 0).astype(float), [y + MARGIN - 0.5, x + MARGIN - 0.5], order=0)
+
+
+@pytest.mark.parametrize(("level", "counts"), [(0.9, True), (0.6, False)])
+def test_losses_in_doubt_are_no_change(tmp_path, level, counts):
+    """What is lost at one date only is so with the level given, above the threshold of 0.5 either way."""
+    two_dates.photograph(tmp_path, "a", two_dates.before())
+    two_dates.photograph(tmp_path, "b", two_dates.after(), Camera())
+    old = discs([(350, 700, 30)], Camera()) > 0.5
+    retouched = discs([(850, 120, 26)]) > 0.5
+    for name, doubted, date in (("a", retouched, FIRST), ("b", ~old, SECOND)):
+        path = tmp_path / name / "probability.tif"
+        with rasterio.open(path, "r+") as dataset:
+            band = dataset.read(2)
+            dataset.write(np.where(doubted, np.rint(level * band), band).astype(np.uint8), 2)
+        survey(tmp_path / f"{name}.tif", tmp_path / "book.gpkg", date, classes=path)
+    result = compare(tmp_path / "book.gpkg", FIRST, SECOND)
+    losses, doubtful = result["totals"]["losses"], result["run"]["doubtful_m2"]
+    if counts:
+        assert losses["not_confirmed_m2"] == pytest.approx(two_dates.RETOUCHED_M2, rel=0.1)
+        assert 0.5 * two_dates.GAIN_M2 < losses["gain_m2"] < two_dates.GAIN_M2
+        assert doubtful == {"a": 0, "b": 0}
+    else:
+        assert (losses["gain_m2"], losses["not_confirmed_m2"]) == (0, 0)
+        assert doubtful["a"] == pytest.approx(two_dates.RETOUCHED_M2, rel=0.1)
+        assert doubtful["b"] > 0
