@@ -48,7 +48,7 @@ from segmentation_core.survey.surveys import Survey, orthophotos_of
 
 __all__ = ["compare"]
 
-METHOD_VERSION = "1"
+METHOD_VERSION = "2"
 
 
 def compare(
