@@ -31,7 +31,7 @@ from segmentation_core.vocabulary import load_vocabulary
 __all__ = ["told_by_probabilities", "touched_features"]
 
 _TILE_PX = 1024
-_MOST_SAMPLES = 4096
+_MOST_SAMPLES, _AT_ONCE = 1024, 2000
 
 Points = NDArray[np.float64]
 
@@ -156,15 +156,13 @@ def _sureness(
     def of(polygons: NDArray[np.object_], side: Literal["a", "b"]) -> NDArray[np.float64]:
         other: Literal["a", "b"] = "b" if side == "a" else "a"
         gsd_mm = min((raster.gsd_mm for rasters in kept for raster in rasters), default=1.0)
-        points, owner = _sampled(polygons, gsd_mm)
-        lost = {name: _lost(rasters, points / mm_per_unit) for name, rasters in zip("ab", kept, strict=True)}
-        both = lost[side] * (1 - lost[other])
+        own, others = (kept["ab".index(name)] for name in (side, other))
         told = np.full(len(polygons), np.nan)
-        order = np.lexsort((both, np.isnan(both), owner))
-        whole = np.bincount(owner, minlength=len(polygons))
-        known = np.bincount(owner[~np.isnan(both)], minlength=len(polygons))
-        enough = (known > 0) & (known >= 0.5 * whole)
-        told[enough] = both[order][(np.cumsum(whole) - whole + known // 2)[enough]]
+        for start in range(0, len(polygons), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            points, owner = _sampled(polygons[some], gsd_mm)
+            points /= mm_per_unit
+            told[some] = _medians(_lost(own, points) * (1 - _lost(others, points)), owner, told[some].size)
         inside = shapely.area(shapely.intersection(polygons, rejected[other]))
         told[inside >= 0.5 * shapely.area(polygons)] = np.nan
         return told
@@ -172,8 +170,19 @@ def _sureness(
     return of
 
 
+def _medians(values: NDArray[np.float64], owner: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    """Return the median of each owner's values; NaN where more than half of them are not known."""
+    told = np.full(count, np.nan)
+    order = np.lexsort((values, np.isnan(values), owner))
+    whole = np.bincount(owner, minlength=count)
+    known = np.bincount(owner[~np.isnan(values)], minlength=count)
+    enough = (known > 0) & (known >= 0.5 * whole)
+    told[enough] = values[order][(np.cumsum(whole) - whole + known // 2)[enough]]
+    return told
+
+
 def _sampled(polygons: NDArray[np.object_], gsd_mm: float) -> tuple[Points, NDArray[np.int64]]:
-    """Return places inside polygons, at most a pixel apart or some thousand each, and whose they are."""
+    """Return places inside polygons, at most a pixel apart or about a thousand each, and whose they are."""
     found, owner = [np.zeros((0, 2))], [np.zeros(0, np.int64)]
     for index, polygon in enumerate(polygons.tolist()):
         west, south, east, north = polygon.bounds
