@@ -202,7 +202,8 @@ def _compared(
     )
     touched = touched_features(books, sides)
     told, losses = told_by_probabilities(*found, books, sides, registered, ground.mm_per_unit, touched)
-    cracks = with_overtaken(told, losses)
+    # Also where the loss is in doubt: a survey that sees loss there can show no crack.
+    cracks = with_overtaken(told, found[1])
     dated_a, dated_b = (
         _dated(book, survey.date, side, ground)
         for book, survey, side in zip(books, surveys, sides, strict=True)
