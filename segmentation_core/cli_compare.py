@@ -77,10 +77,12 @@ def _plus_minus(row: Mapping[str, Any], stat: str, factor: float) -> str:
 
 def _growth(row: Mapping[str, Any]) -> str:
     """Return the lower end of the interval: what the network misses comes on top."""
-    figure = row.get("difference", {}).get("crack_growth_m")
-    if figure is None or figure["value"] <= figure["u95"]:
-        return ""
-    return f"≥ {number(figure['value'] - figure['u95'], 2)}"
+    from segmentation_core.change.uncertainty import at_least
+    from segmentation_core.statistics.quantities import GROWTH
+
+    figure = row.get("difference", {}).get(GROWTH.code, {"value": None, "u95": None})
+    seen = at_least(figure["value"], figure["u95"])
+    return "" if seen is None else f"≥ {number(seen, 2)}"
 
 
 _Show = Callable[[Mapping[str, Any]], str]

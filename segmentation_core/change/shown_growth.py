@@ -85,7 +85,9 @@ def shown_growth(
     *,
     confirmed: Collection[str] = (),
 ) -> tuple[ShownGrowth, ...] | None:
-    """Return the growth of every region; None where no kept probabilities tell which picture shows more.
+    """Return the growth of every region and, last, of all together.
+
+    None where no kept probabilities tell which picture shows more.
 
     Parameters
     ----------
@@ -108,61 +110,65 @@ def shown_growth(
     kinds, sides = pieces.kinds[features].astype(str), pieces.sides[features]
     of_b = (sides == "b") & np.isin(kinds, GROWN)
     sure = np.isin(pieces.uids_b[features].astype(str), list(confirmed)) & of_b
-    groups = {
-        "grown": _groups(pieces.lines, features, amounts_mm, of_b & ~sure, cracks.eps_mm),
-        "not_seen": _groups(
-            pieces.lines, features, amounts_mm, (sides == "a") & (kinds == "not_seen"), cracks.eps_mm
-        ),
-    }
-    every = np.concatenate([sizes for _, sizes in groups.values()])
+    grown = _grouped(pieces.lines, features, of_b & ~sure, cracks.eps_mm)
+    lost = _grouped(pieces.lines, features, (sides == "a") & (kinds == "not_seen"), cracks.eps_mm)
+    every = np.concatenate([_sizes(group, amounts_mm) for group in (grown, lost)])
     one_more = float(every.mean()) if every.size else 0.0
-    compared = np.bincount(
-        regions, amounts_mm * ((sides == "a") & np.isin(kinds, ("stable", "not_seen"))), minlength=count
-    )
-    _, lost_sizes = groups["not_seen"]
-    everywhere = float(lost_sizes.sum()), math.sqrt(float((lost_sizes**2).sum()) + one_more**2)
+    compared = amounts_mm * ((sides == "a") & np.isin(kinds, ("stable", "not_seen")))
+    everywhere = _sizes(lost, amounts_mm)
     found = []
-    for region in range(count):
-        grown, lost = (sizes[regions[rows] == region] for rows, sizes in groups.values())
-        share = float(compared[region] / compared.sum()) if compared.sum() else 0.0
+    for here in (*(regions == region for region in range(count)), np.ones(len(regions), dtype=bool)):
+        came, gone = (_sizes(group, amounts_mm, here) for group in (grown, lost))
+        share = float(compared[here].sum() / compared.sum()) if compared.any() else 0.0
         misread, scatter = max(
-            (everywhere[0] * share, everywhere[1] * share),
-            (float(lost.sum()), math.sqrt(float((lost**2).sum()) + one_more**2)),
+            (share * float(everywhere.sum()), share * _scatter(everywhere, one_more)),
+            (float(gone.sum()), _scatter(gone, one_more)),
         )
-        certain = float(amounts_mm[sure & (regions == region)].sum())
         expected = misread * factor
         found.append(
             ShownGrowth(
-                certain + float(grown.sum()),
-                min(expected, float(grown.sum())),
-                math.sqrt(float((grown**2).sum())),
+                float(amounts_mm[sure & here].sum() + came.sum()),
+                min(expected, float(came.sum())),
+                _scatter(came),
                 math.hypot(scatter * factor, expected * factor_relative),
             )
         )
     return tuple(found)
 
 
+def _scatter(lengths: NDArray[np.float64], one_more: float = 0.0) -> float:
+    """Return the standard uncertainty of a sum of pieces that come by chance."""
+    return math.hypot(float(np.linalg.norm(lengths)), one_more)
+
+
 def _relative(lengths: NDArray[np.float64]) -> float:
-    """Return the relative scatter of a sum of pieces that come by chance."""
-    return math.sqrt(float((lengths**2).sum())) / float(lengths.sum())
+    return _scatter(lengths) / float(lengths.sum())
 
 
-def _groups(
-    lines: NDArray[np.object_],
-    features: NDArray[np.int64],
-    amounts_mm: NDArray[np.float64],
-    chosen: NDArray[np.bool_],
-    eps_mm: float,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Put pieces that lie beside each other together: a misread crack is misread piece after piece.
+@dataclass(frozen=True)
+class _Grouped:
+    """Chosen rows, and the number of the group that each belongs to."""
 
-    Returns the row of a first piece of each group, and the groups' lengths.
-    """
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+
+def _grouped(
+    lines: NDArray[np.object_], features: NDArray[np.int64], chosen: NDArray[np.bool_], eps_mm: float
+) -> _Grouped:
+    """Put pieces that lie beside each other together: a misread crack is misread piece after piece."""
     rows = np.flatnonzero(chosen)
-    if not rows.size:
-        return rows, np.zeros(0)
     own = lines[features[rows]]
     one, other = shapely.STRtree(own).query(own, predicate="dwithin", distance=_GAP_IN_BUFFERS * eps_mm)
-    _, label = connected_components(coo_matrix((np.ones(len(one)), (one, other)), shape=(len(own),) * 2))
-    _, first = np.unique(label, return_index=True)
-    return rows[first].astype(np.int64), np.bincount(label, amounts_mm[rows]).astype(np.float64)
+    beside = coo_matrix((np.ones(len(one)), (one, other)), shape=(len(own),) * 2)
+    labels = connected_components(beside)[1] if rows.size else rows
+    return _Grouped(rows, np.asarray(labels, dtype=np.int64))
+
+
+def _sizes(
+    group: _Grouped, amounts_mm: NDArray[np.float64], here: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
+    """Return the length of each group, or of what of it lies somewhere."""
+    amounts = amounts_mm[group.rows] * (1.0 if here is None else here[group.rows])
+    sizes = np.bincount(group.labels, amounts)
+    return np.asarray(sizes[sizes > 0], dtype=np.float64)

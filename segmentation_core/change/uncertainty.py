@@ -27,6 +27,7 @@ __all__ = [
     "Verdict",
     "analytic_limit",
     "area_sigma_mm2",
+    "at_least",
     "cut_length_sigma_mm",
     "gravest",
     "length_sigma_mm",
@@ -252,6 +253,19 @@ def verdict(difference: float, u95: float, smallest_detectable: float = 0.0) -> 
     if abs(difference) <= bound:
         return "no change that can be shown"
     return "worse" if difference > 0 else "better (check!)"
+
+
+def at_least(value: float | None, u95: float | None) -> float | None:
+    """Return the lower end of a growth's 95 % interval, in its unit; None where no growth is shown.
+
+    Examples
+    --------
+    >>> at_least(1.5, 0.5), at_least(0.5, 0.5), at_least(None, None)
+    (1.0, None, None)
+    """
+    if value is None or u95 is None or value <= u95:
+        return None
+    return value - u95
 
 
 def gravest(verdicts: Iterable[str]) -> Verdict:

@@ -14,7 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from segmentation_core import __version__
-from segmentation_core.change.uncertainty import JUDGED
+from segmentation_core.change.uncertainty import JUDGED, at_least
 from segmentation_core.errors import ParameterError
 from segmentation_core.export.content import element_rows, layer_content, metres_per_unit
 from segmentation_core.export.fields import ELEMENT_LAYER
@@ -354,7 +354,7 @@ def _verdicts(book: Book, request: Request) -> dict[tuple[str, str], dict[str, A
     for pair in request.pairs:
         differences = differences_of(book, pair.pair_id, language)
         grown = {
-            elem_id: max((f.value or 0.0) - (f.u95 or 0.0) for f in figures if f.code == GROWTH.code)
+            elem_id: max(at_least(f.value, f.u95) or 0.0 for f in figures if f.code == GROWTH.code)
             for elem_id, figures in differences.items()
         }
         rows = []

@@ -374,7 +374,7 @@ def _differences(book: Book, request: Request) -> Table:
         Column("value_b", kind="number"),
         Column("difference", kind="number"),
         Column("u95_difference", kind="number"),
-        Column("per_year", kind="number"),
+        Column("difference_per_year", kind="number"),
         Column("unit"),
         Column("verdict"),
     )

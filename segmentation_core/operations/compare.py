@@ -17,7 +17,6 @@ from segmentation_core.change.epoch import ChangeSettings
 from segmentation_core.change.losses import compare_losses
 from segmentation_core.change.overtaken import with_overtaken
 from segmentation_core.errors import ParameterError
-from segmentation_core.operations.compare_faint import told_by_probabilities, touched_features
 from segmentation_core.operations.compare_features import crack_features, loss_features
 from segmentation_core.operations.compare_figures import (
     Dated,
@@ -33,6 +32,7 @@ from segmentation_core.operations.compare_frames import (
     register_surveys,
 )
 from segmentation_core.operations.compare_inputs import chosen_surveys, consecutive, require_same_method
+from segmentation_core.operations.compare_probabilities import told_by_probabilities, touched_features
 from segmentation_core.progress import Progress, silent
 from segmentation_core.statistics.elements import WHOLE_IMAGE, Elements
 from segmentation_core.statistics.network import axes_of

@@ -130,10 +130,10 @@ def growth_of(
         Uids of lines that a person drew, edited or verified.
     """
     parts = regions_of(elements).lengths_of(cracks.pieces.lines)
-    where = cracks, parts.features
-    single = shown_growth(*where, parts.regions, parts.amounts, len(elements), confirmed=confirmed)
-    whole = shown_growth(*where, np.zeros_like(parts.regions), parts.amounts, 1, confirmed=confirmed)
-    return None if single is None or whole is None else (single, whole[0])
+    found = shown_growth(
+        cracks, parts.features, parts.regions, parts.amounts, len(elements), confirmed=confirmed
+    )
+    return None if found is None else (found[:-1], found[-1])
 
 
 def growth_figures(

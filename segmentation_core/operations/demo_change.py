@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from segmentation_core.change.uncertainty import at_least
 from segmentation_core.facade.changes import BeamChange
 from segmentation_core.facade.second_epoch import SecondEpoch
 from segmentation_core.operations.compare import compare
@@ -70,9 +71,8 @@ def change_rows(
             seen = own is not None and (part == "losses" or own["cracks_compared"])
             row[f"found_{name}"] = float(own[part][code]) if own is not None and seen else None
             row[f"true_{name}"] = float(change.as_dict()[truth])
-        growth = None if own is None else own["difference"].get(GROWTH.code)
-        is_shown = growth is not None and growth["value"] > growth["u95"]
-        row["found_growth_m"] = growth["value"] - growth["u95"] if growth is not None and is_shown else None
+        growth = (own["difference"].get(GROWTH.code) if own else None) or {"value": None, "u95": None}
+        row["found_growth_m"] = at_least(growth["value"], growth["u95"])
         row["true_growth_m"] = change.new_crack_m + change.extended_tip_m
         row["verdict"] = None if own is None else str(own["verdict"])
         rows.append(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from segmentation_core.change.uncertainty import JUDGED, Verdict, gravest
+from segmentation_core.change.uncertainty import JUDGED, Verdict, at_least, gravest
 from segmentation_core.export.content import survey_gsd_mm
 from segmentation_core.export.fields import ELEMENT_LAYER
 from segmentation_core.export.numbers import shown, shown_with
@@ -65,8 +65,9 @@ class Figure:
     @property
     def text(self) -> str:
         """Value and uncertainty, as ``12.4 ± 0.6``."""
-        if self.code == GROWTH.code and self.value is not None and self.u95 is not None:
-            return f"≥ {shown(self.value - self.u95, 2)}" if self.value > self.u95 else shown(None)
+        if self.code == GROWTH.code:
+            seen = at_least(self.value, self.u95)
+            return shown(None) if seen is None else f"≥ {shown(seen, 2)}"
         told = shown(self.value) if self.value is None or not self.u95 else shown_with(self.value, self.u95)
         if self.is_difference and self.value is not None and self.value > 0:
             told = f"+{told}"

@@ -42,7 +42,7 @@ def grown_in(cracks, regions=None, **more):
     found = shown_growth(
         cracks, np.arange(count), regions, cracks.pieces.lengths_mm, int(regions.max()) + 1, **more
     )
-    return found if found is None else [*found]
+    return None if found is None else [*found[:-1]]
 
 
 ALIKE = {"a": [20.0] * 50, "b": [20.0] * 50}
@@ -136,3 +136,11 @@ def test_misreading_is_shared_by_the_compared_length_unless_a_region_shows_more(
     assert here.misread_mm == pytest.approx(40)  # 60 in the region itself, of which 40 were found
     assert there.misread_mm == pytest.approx(40)  # nearly all of the length lies here
     assert grown_in(cracks, regions=[0, 0, 1, 1, 1])[0].misread_mm == 0
+
+
+def test_pieces_beside_each_other_stay_in_their_regions_and_all_together_are_last():
+    cracks = change([40.0, 30.0], [], ALIKE, apart=BESIDE_MM)
+    regions = np.array([0, 1, 1])
+    found = shown_growth(cracks, np.arange(3), regions, cracks.pieces.lengths_mm, 2)
+    assert [one.found_mm for one in found] == [40, 30, 70]
+    assert [one.pieces_mm for one in found] == [40, 30, 70], "one group"
