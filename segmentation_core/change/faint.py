@@ -1,7 +1,8 @@
-"""Cracks that the other survey shows too, only below its threshold: no evidence of change.
+"""Cracks of one survey that the other picture shows too, where its survey found none: no evidence of change.
 
-A network's probability of one crack differs from picture to picture with light and focus. Where one survey
-has a crack and the other none, the other's probabilities tell whether it saw nothing there or too little.
+What a network finds of one crack differs from picture to picture with light and focus. Where one survey has a
+crack and the other none, both pictures and both networks together tell whether it has come, or gone
+(`segmentation_core.change.come_and_gone`).
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from numpy.typing import NDArray
 
 from segmentation_core.change.cracks import CrackChange
 
-__all__ = ["ALONG", "FAINT", "Seen", "without_faint"]
+__all__ = ["ALONG", "SHOWN", "Shown", "without_faint"]
 
-FAINT, ALONG = 0.3, 0.7
-"""Share of the threshold, and of a crack's length: what reaches the one along the other, a survey saw."""
+SHOWN, ALONG = 0.5, 0.7
+"""Probability of having come or gone, and the share of a crack's length along which it has to be kept up."""
 
-Seen = Callable[[NDArray[np.object_]], NDArray[np.float64]]
-"""Pieces of crack, mm in the common frame: the probability that a survey keeps up along `ALONG` of each, as a
-share of its threshold; NaN: unknown."""
+Shown = Callable[[NDArray[np.object_]], NDArray[np.float64]]
+"""Pieces of crack, mm in the common frame: the probability that `ALONG` of each has come, or has gone; NaN:
+unknown."""
 
 _ASKED: tuple[tuple[Literal["a", "b"], tuple[str, ...]], ...] = (
     ("b", ("new", "extended", "connected")),
@@ -31,32 +32,37 @@ _ASKED: tuple[tuple[Literal["a", "b"], tuple[str, ...]], ...] = (
 
 
 def without_faint(
-    cracks: CrackChange, seen_by_a: Seen, seen_by_b: Seen, *, touched: Collection[str] = ()
+    cracks: CrackChange, come: Shown, gone: Shown, *, touched: Collection[str] = ()
 ) -> CrackChange:
-    """Return the change of cracks where what the other survey saw below its threshold is ``stable``.
+    """Return the change of cracks where what has hardly come, or gone, is ``stable``.
 
-    Both ways by one rule: what is new in B is looked up in A, what is not seen again in B.
+    Both ways by one rule: of what is new in B it is asked whether it has come, of what is not seen again in B
+    whether it has gone. Pieces that were traced on the pictures and are in no survey have nothing to be
+    stable: they are left out, and are no part of `CrackChange.faint_mm`.
 
     Parameters
     ----------
     cracks : CrackChange
-    seen_by_a, seen_by_b : Seen
+    come, gone : Shown
     touched : collection of str
         Uids of lines that a person edited, drew or verified: what is said of these stays.
     """
     pieces = cracks.pieces
     kinds, values = pieces.kinds.copy(), pieces.values_mm.copy()
+    kept = np.ones(len(pieces), dtype=np.bool_)
     faint: dict[str, NDArray[np.float64]] = {}
     for side, asked in _ASKED:
         own = pieces.uids_b if side == "b" else pieces.uids_a
         rows = np.array(
             [k for k in pieces.of(side, *asked).tolist() if own[k] not in touched], dtype=np.int64
         )
-        seen = (seen_by_a if side == "b" else seen_by_b)(pieces.lines[rows])
-        below = rows[np.nan_to_num(seen, nan=0.0) >= FAINT]
+        told = (come if side == "b" else gone)(pieces.lines[rows])
+        below = rows[np.nan_to_num(told, nan=1.0) < SHOWN]
         kinds[below], values[below] = "stable", np.nan
-        faint[side] = pieces.lengths_mm[below]
-    changed = replace(pieces, kinds=kinds, values_mm=values)
+        found = (own != "") | (pieces.sides != side)
+        faint[side] = pieces.lengths_mm[below[found[below]]]
+        kept &= found | np.isin(kinds.astype(str), asked)
+    changed = replace(pieces, kinds=kinds, values_mm=values).chosen(np.flatnonzero(kept))
     lengths = changed.sums()
     left = [
         lengths.get((side, kind), 0.0) / cracks.lengths_mm[side, kind]

@@ -39,7 +39,7 @@ def with_overtaken(cracks: CrackChange, losses: LossChange) -> CrackChange:
     kept = np.setdiff1d(np.arange(len(pieces)), rows)
     changed = joined_pieces(
         [
-            _chosen(pieces, kept),
+            pieces.chosen(kept),
             _cut(pieces, rows, shapely.difference(lines, covers), "not_seen"),
             _cut(pieces, rows, shapely.intersection(lines, covers), "crack_to_loss"),
         ]
@@ -52,12 +52,8 @@ def _cut(pieces: CrackPieces, rows: NDArray[np.int64], parts: NDArray[np.object_
     there = shapely.length(lines) > 0
     lines, owners = lines[there], owners[there]
     return replace(
-        _chosen(pieces, rows[owners]),
+        pieces.chosen(rows[owners]),
         lines=np.asarray(lines, dtype=object),
         lengths_mm=np.asarray(shapely.length(lines), dtype=np.float64),
         kinds=np.full(len(lines), kind, dtype=object),
     )
-
-
-def _chosen(pieces: CrackPieces, rows: NDArray[np.int64]) -> CrackPieces:
-    return CrackPieces(*(column[rows] for column in vars(pieces).values()))

@@ -46,6 +46,11 @@ class CrackPieces:
     uids_b: NDArray[np.object_]
     values_mm: NDArray[np.float64]
 
+    @property
+    def is_traced(self) -> NDArray[np.bool_]:
+        """Which pieces no survey holds: the pictures show them (`segmentation_core.change.traced`)."""
+        return np.asarray(np.where(self.sides == "a", self.uids_a, self.uids_b) == "", dtype=np.bool_)
+
     def __len__(self) -> int:
         """Return the number of pieces."""
         return len(self.lines)
@@ -56,6 +61,10 @@ class CrackPieces:
         codes = {key: code for code, key in enumerate(dict.fromkeys(keys))}
         lengths = np.bincount([codes[key] for key in keys], self.lengths_mm, minlength=len(codes))
         return dict(zip(codes, lengths.tolist(), strict=True))
+
+    def chosen(self, rows: NDArray[np.int64]) -> CrackPieces:
+        """Return some of them."""
+        return CrackPieces(*(column[rows] for column in vars(self).values()))
 
     def of(self, side: str, *kinds: str) -> NDArray[np.int64]:
         """Return the indices of a survey's pieces of some kinds."""

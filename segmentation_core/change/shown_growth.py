@@ -4,7 +4,8 @@ The sums of two surveys differ by what a network misses on one picture and not o
 grew. Piece by piece it need not. Cracks do not heal: what is not seen again, less what fell off with its
 paint, was misread at one of the dates, and says how much of what looks new may be misread as well; as much,
 where both pictures show cracks alike. Which of them shows more is told by the cracks that one survey has and
-the other saw below its threshold (`segmentation_core.change.faint`). Source: docs/change.md, *Growth*.
+that the other picture shows too (`segmentation_core.change.faint`). What was traced on the pictures and is in
+no survey tells nothing here. Source: docs/change.md, *Growth*.
 """
 
 from __future__ import annotations
@@ -29,9 +30,7 @@ GROWN = ("new", "extended", "connected")
 
 _GAP_IN_BUFFERS = 5.0
 _POWER = 2.0
-"""Of the keenness, where it speaks against growth. On pictures of unchanged facades, new and not seen again
-stood in the ratio of its power of 1.4 to 1.9, whichever was sharper: what a survey never saw is further from
-its threshold than what it half saw. One, where it would speak for growth."""
+"""Of the keenness, where it speaks against growth; where it would speak for growth it counts for nothing."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,8 @@ class ShownGrowth:
 def keenness(cracks: CrackChange) -> tuple[float, float] | None:
     """Return how many times as much the later survey shows, and its relative standard uncertainty.
 
-    The length that only B has and A half saw, over the length that only A has and B half saw. None where one
-    of them is not known.
+    The length that only B has and A's picture shows too, over the length that only A has and B's picture
+    shows too. None where one of them is not known.
     """
     only_b, only_a = (np.asarray(cracks.faint_mm.get(side, ()), dtype=np.float64) for side in ("b", "a"))
     if not only_a.sum() or not only_b.sum():
@@ -104,11 +103,11 @@ def shown_growth(
     keen = keenness(cracks)
     if keen is None:
         return None
-    power = _POWER if keen[0] > 1 else 1.0
+    power = _POWER if keen[0] > 1 else 0.0
     factor, factor_relative = keen[0] ** power, power * keen[1]
     pieces = cracks.pieces
     kinds, sides = pieces.kinds[features].astype(str), pieces.sides[features]
-    of_b = (sides == "b") & np.isin(kinds, GROWN)
+    of_b = (sides == "b") & np.isin(kinds, GROWN) & ~pieces.is_traced[features]
     sure = np.isin(pieces.uids_b[features].astype(str), list(confirmed)) & of_b
     grown = _grouped(pieces.lines, features, of_b & ~sure, cracks.eps_mm)
     lost = _grouped(pieces.lines, features, (sides == "a") & (kinds == "not_seen"), cracks.eps_mm)

@@ -8,10 +8,8 @@ twenty float32 arrays of one window per thread, beside GDAL's own cache of block
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +19,7 @@ from segmentation_core.change.picture import Picture
 from segmentation_core.change.window_pair import Mapping, read_padded, resampled, share_true, weights
 from segmentation_core.progress import Progress
 from segmentation_core.raster.grid import Window
+from segmentation_core.threads import in_threads
 
 __all__ = ["MOST_WINDOWS", "TiePoints", "WindowGrid", "tie_points", "window_grid"]
 
@@ -163,7 +162,8 @@ def tie_points(
     progress, stage = told
     found: list[_Found] = []
     textured = 0
-    for done, results in enumerate(_in_threads(search, grid), start=1):
+    # A row is one thread's, as its windows share blocks.
+    for done, results in enumerate(in_threads(partial(_row, search), grid.centres_px), start=1):
         textured += sum(result is not None for result in results)
         found += [result for result in results if isinstance(result, _Found)]
         progress(stage, done * grid.count / len(grid.centres_px), grid.count, "windows")
@@ -182,22 +182,6 @@ def _spread(size: int, side: int, stride: float) -> list[float]:
     margin = side / 8
     steps = max(1, math.ceil((size - 2 * margin) / stride))
     return [float(c) for c in np.round(np.linspace(margin, max(size - margin, margin), steps + 1))]
-
-
-def _in_threads(search: _Search, grid: WindowGrid) -> Iterator[list[_Found | bool | None]]:
-    """Yield the results of each row of windows, in order; a row is one thread's, as it shares blocks."""
-    available = getattr(os, "sched_getaffinity", None)
-    workers = len(available(0)) if available is not None else os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: list[Future[list[_Found | bool | None]]] = [
-            pool.submit(_row, search, row) for row in grid.centres_px
-        ]
-        try:
-            for future in waiting:
-                yield future.result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _row(search: _Search, centres: tuple[tuple[float, float], ...]) -> list[_Found | bool | None]:

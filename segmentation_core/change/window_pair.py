@@ -18,7 +18,7 @@ Points = NDArray[np.float64]
 Mapping = Callable[[Points], Points]
 """Pixel coordinates (N, 2) of one picture to those of the other."""
 
-_LATTICE = 7
+_LEAST_LATTICE, _LATTICE_STEP_PX = 7, 48
 _MARGIN_PX = 4
 _MOST_READ = 4
 _STABLE_DEFECT_WEIGHT = 0.3
@@ -62,7 +62,8 @@ def resampled(picture: Picture, window: Window, mapping: Mapping, order: int) ->
         Of the splines that interpolate brightness, 1 or 3; validity and defects are the nearest pixel's.
     """
     n = window.width
-    ticks = np.linspace(0.5, n - 0.5, _LATTICE)
+    knots = max(_LEAST_LATTICE, n // _LATTICE_STEP_PX + 1)
+    ticks = np.linspace(0.5, n - 0.5, knots)
     lattice = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
     there = mapping(lattice + np.array((window.col_off, window.row_off)))
     first = np.floor(there.min(axis=0)).astype(int) - _MARGIN_PX
@@ -73,7 +74,7 @@ def resampled(picture: Picture, window: Window, mapping: Mapping, order: int) ->
     patch = read_padded(picture, Window(int(first[1]), int(first[0]), int(size[1]), int(size[0])))
     if patch is None:
         return None
-    place = _refined_lattice((there - first - 0.5).reshape(_LATTICE, _LATTICE, 2), n)
+    place = _refined_lattice((there - first - 0.5).reshape(knots, knots, 2), n)
     grey = np.where(patch.valid, patch.grey, patch.grey.mean(where=patch.valid) if patch.valid.any() else 0)
     return Patch(
         map_coordinates(grey, place, order=order, mode="nearest", output=np.float32),
@@ -84,9 +85,10 @@ def resampled(picture: Picture, window: Window, mapping: Mapping, order: int) ->
 
 def _refined_lattice(lattice: Points, n: int) -> NDArray[np.float32]:
     """Interpolate (x, y) from a square lattice to n x n pixels; return (row, col), as scipy wants it."""
-    along = np.linspace(0, _LATTICE - 1, n)
-    left = np.minimum(along.astype(int), _LATTICE - 2)
-    weights = np.zeros((n, _LATTICE))
+    knots = len(lattice)
+    along = np.linspace(0, knots - 1, n)
+    left = np.minimum(along.astype(int), knots - 2)
+    weights = np.zeros((n, knots))
     weights[np.arange(n), left] = 1 - (along - left)
     weights[np.arange(n), left + 1] = along - left
     x, y = (weights @ lattice[..., k] @ weights.T for k in (0, 1))

@@ -214,7 +214,12 @@ _CHANGE = (
 )
 
 _IS_SURE = ExportField(
-    "is_sure", "is_sure", "integer", "1", "1 where the registration can resolve it", "1 表示超出配准误差"
+    "is_sure",
+    "is_sure",
+    "integer",
+    "1",
+    "1 where a survey found it and the registration can resolve it",
+    "1 表示由调查发现且超出配准误差",
 )
 
 CHANGE_LAYERS: tuple[ExportLayer, ...] = (

@@ -16,6 +16,7 @@ from segmentation_core.change.cracks import CrackChange, compare_cracks
 from segmentation_core.change.epoch import ChangeSettings
 from segmentation_core.change.losses import compare_losses
 from segmentation_core.change.overtaken import with_overtaken
+from segmentation_core.change.traced import with_traced
 from segmentation_core.errors import ParameterError
 from segmentation_core.operations.compare_features import crack_features, loss_features
 from segmentation_core.operations.compare_figures import (
@@ -32,13 +33,21 @@ from segmentation_core.operations.compare_frames import (
     register_surveys,
 )
 from segmentation_core.operations.compare_inputs import chosen_surveys, consecutive, require_same_method
+from segmentation_core.operations.compare_pictures import Weighed, traced_on, weigh_pictures
 from segmentation_core.operations.compare_probabilities import told_by_probabilities, touched_features
 from segmentation_core.progress import Progress, silent
 from segmentation_core.statistics.elements import WHOLE_IMAGE, Elements
 from segmentation_core.statistics.network import axes_of
 from segmentation_core.statistics.regions import Regions, assessed_regions
 from segmentation_core.statistics.tally import Tally
-from segmentation_core.survey.epochs import Landing, Placement, in_mm, placements_of, read_epoch
+from segmentation_core.survey.epochs import (
+    Landing,
+    Placement,
+    in_mm,
+    placements_of,
+    read_epoch,
+    rejected_in,
+)
 from segmentation_core.survey.figures import budget_of_survey, is_stale, recompute, tally_orthophoto
 from segmentation_core.survey.outlines import stored_elements
 from segmentation_core.survey.pairs import Comparison, enter_comparison
@@ -48,7 +57,7 @@ from segmentation_core.survey.surveys import Survey, orthophotos_of
 
 __all__ = ["compare"]
 
-METHOD_VERSION = "2"
+METHOD_VERSION = "3"
 
 
 def compare(
@@ -127,6 +136,14 @@ class _Ground:
         return assessed_regions(self.outlines, shapely.intersection(self.common, ground))
 
 
+@dataclass(frozen=True)
+class _Pairs:
+    """Orthophotos that were registered on each other, and what those say that kept probabilities."""
+
+    registered: list[Registered]
+    weighed: list[Weighed]
+
+
 def _compare_pair(
     book: Path, a: Survey, b: Survey, different: list[str], progress: Progress
 ) -> dict[str, Any]:
@@ -159,7 +176,8 @@ def _compare_pair(
         repeats = repeat_limits(opened_books[0])
         if repeats:
             notes.append("the smallest change that counts is that of surveys repeated on one day")
-        comparison, summary = _compared(opened_books, (a, b), registered, notes, different, repeats)
+        pairs = _Pairs(registered, weigh_pictures(registered, Path(folder), progress))
+        comparison, summary = _compared(opened_books, (a, b), pairs, notes, different, repeats)
     with writing(book) as opened:
         pair_id = enter_comparison(opened, comparison)
     return summary | {"run": {**comparison.run, "pair_id": pair_id}}
@@ -179,12 +197,13 @@ def _refresh(book: Path, a: Survey, b: Survey) -> list[str]:
 def _compared(
     books: list[Book],
     surveys: tuple[Survey, Survey],
-    registered: list[Registered],
+    pairs: _Pairs,
     notes: list[str],
     different: list[str],
     repeats: dict[tuple[str, str], float],
 ) -> tuple[Comparison, dict[str, Any]]:
     a, b = surveys
+    registered = pairs.registered
     first = [Landing(orth_a) for orth_a in dict.fromkeys(r.orth_a for r in registered)]
     side_a = placements_of(books[0], a.surv_id, first)
     ground_of = {placement.sighting.orth_id: placement.ground for placement in side_a}
@@ -196,12 +215,17 @@ def _compared(
     )
     settings = _settings(registered, max(epoch_a.gsd_mm, epoch_b.gsd_mm))
     elements = dict(zip(ground.ids, in_mm(list(ground.outlines), ground.mm_per_unit), strict=True))
+    traced = traced_on(pairs.weighed, [placement.ground for placement in sides[1]], ground.mm_per_unit)
+    rejected = [rejected_in(book, side, ground.mm_per_unit) for book, side in zip(books, sides, strict=True)]
+    with_come = with_traced(epoch_b, traced, settings, rejected[1].cracks)
     found = (
-        compare_cracks(epoch_a, epoch_b, settings, elements=elements),
+        compare_cracks(epoch_a, with_come, settings, elements=elements),
         compare_losses(epoch_a, epoch_b, settings),
     )
     touched = touched_features(books, sides)
-    told, losses = told_by_probabilities(*found, books, sides, registered, ground.mm_per_unit, touched)
+    told, losses = told_by_probabilities(
+        *found, rejected, pairs.registered, pairs.weighed, ground.mm_per_unit, touched
+    )
     # Also where the loss is in doubt: a survey that sees loss there can show no crack.
     cracks = with_overtaken(told, found[1])
     dated_a, dated_b = (
@@ -224,6 +248,7 @@ def _compared(
         "registration": registration,
         **element_summary(elements, cracks, losses, figures, None if growth is None else growth[1]),
     }
+    traced_m = float(cracks.pieces.lengths_mm[cracks.pieces.is_traced].sum()) / 1e3
     run = {
         "survey_a": a.name,
         "survey_b": b.name,
@@ -236,10 +261,16 @@ def _compared(
         "eps_mm": settings.eps_mm,
         "gsd_mm": settings.gsd_mm,
         "different_methods": different,
+        "traced_m": traced_m,
         "faint_m": {side: float(lengths.sum()) / 1e3 for side, lengths in cracks.faint_mm.items()},
         "doubtful_m2": {side: area / 1e6 for side, area in losses.doubtful_mm2.items()},
         "refused": [vars(refusal) for refusal in cracks.refusals],
-        "notes": [*notes, *(note for r in registered for note in r.registration.notes), *_refusals(cracks)],
+        "notes": [
+            *notes,
+            *(note for r in registered for note in r.registration.notes),
+            *_refusals(cracks),
+            *_of_traced(traced_m),
+        ],
     }
     mm = ground.mm_per_unit
     comparison = Comparison(
@@ -295,4 +326,13 @@ def _refusals(cracks: CrackChange) -> list[str]:
         f"element {r.element}: too dense to compare its cracks at this registration "
         f"(2 eps P21 = {r.crowding:.2f} > 0.25). {r.remedy}"
         for r in cracks.refusals
+    ]
+
+
+def _of_traced(length_m: float) -> list[str]:
+    if length_m == 0:
+        return []
+    return [
+        f"{length_m:.2f} m of the new and grown cracks are in no survey: they were traced on the two "
+        "pictures, and are drawn dashed. Look at them"
     ]

@@ -68,7 +68,7 @@ def crack_features(
                 wider_m=value_m if kind == "widened" else None,
                 uid_a=pieces.uids_a[index] or None,
                 uid_b=pieces.uids_b[index] or None,
-                is_sure=sure and kind != "not_compared",
+                is_sure=sure and kind != "not_compared" and not pieces.is_traced[index],
             )
         )
     return features

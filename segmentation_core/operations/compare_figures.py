@@ -305,8 +305,10 @@ def _crack_lengths(elements: Mapping[str, Any], cracks: CrackChange) -> dict[str
         ],
         dtype=object,
     )
+    of_traced = np.isin(names, ("new_m", "extended_m")) & pieces.is_traced
+    found["traced_m"] = np.zeros(len(elements))
     for name, sums in found.items():
-        chosen = names[parts.features] == name
+        chosen = of_traced[parts.features] if name == "traced_m" else names[parts.features] == name
         np.add.at(sums, parts.regions[chosen], parts.amounts[chosen] / 1e3)
     return {name: sums.tolist() for name, sums in found.items()}
 

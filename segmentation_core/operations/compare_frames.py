@@ -32,7 +32,14 @@ from segmentation_core.survey.surveys import OrthophotoRecord, Survey
 from segmentation_core.vectors.class_source import ClassSource, open_class_source
 from segmentation_core.vectors.coarser import average_probabilities
 
-__all__ = ["Registered", "at_one_gsd", "kept_probabilities", "missing_orthophotos", "register_surveys"]
+__all__ = [
+    "Registered",
+    "at_one_gsd",
+    "kept_probabilities",
+    "missing_orthophotos",
+    "opened_orthophoto",
+    "register_surveys",
+]
 
 _LEAST_SHARED = 0.02
 """Pictures that share less of the smaller one's area are neighbours: what they share others show too."""
@@ -198,7 +205,7 @@ def at_one_gsd(
 def _coarser_vectors(
     record: OrthophotoRecord, gsd_mm: float, folder: Path, out: Path, progress: Progress
 ) -> Affine:
-    with _opened(record) as photo:
+    with opened_orthophoto(record) as photo:
         source = open_class_source(
             str(_probabilities(record)), thresholds=_thresholds(record), valid_mask_of=photo
         )
@@ -223,7 +230,7 @@ def kept_probabilities(record: OrthophotoRecord) -> ClassSource | None:
     kept = _probabilities(record)
     if kept is None:
         return None
-    with _opened(record) as photo:
+    with opened_orthophoto(record) as photo:
         found = open_class_source(kept, thresholds=_thresholds(record), valid_mask_of=photo)
     return replace(found, valid_mask_of=None)
 
@@ -244,7 +251,7 @@ def _thresholds(record: OrthophotoRecord) -> dict[str, float] | None:
 
 def _registered(a: OrthophotoRecord, b: OrthophotoRecord, progress: Progress) -> Registration:
     with ExitStack() as stack:
-        photo_a, photo_b = (stack.enter_context(_opened(record)) for record in (a, b))
+        photo_a, photo_b = (stack.enter_context(opened_orthophoto(record)) for record in (a, b))
         return register(
             photo_a,
             photo_b,
@@ -254,7 +261,8 @@ def _registered(a: OrthophotoRecord, b: OrthophotoRecord, progress: Progress) ->
         )
 
 
-def _opened(record: OrthophotoRecord) -> Orthophoto:
+def opened_orthophoto(record: OrthophotoRecord) -> Orthophoto:
+    """Open the orthophoto of a survey as the survey saw it."""
     unit_gsd_mm = None if record.is_georeferenced else 1e3 * record.metres_per_unit
     return open_orthophoto(record.path, gsd_mm=unit_gsd_mm, working_gsd_mm=record.gsd_mm)
 

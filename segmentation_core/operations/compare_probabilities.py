@@ -15,16 +15,15 @@ from scipy.ndimage import maximum_filter
 
 from segmentation_core.change.cracks import CrackChange
 from segmentation_core.change.doubtful import Sureness, without_doubtful
-from segmentation_core.change.faint import ALONG, Seen, without_faint
+from segmentation_core.change.faint import ALONG, Shown, without_faint
 from segmentation_core.change.losses import LossChange
 from segmentation_core.operations.compare_frames import Registered, kept_probabilities
+from segmentation_core.operations.compare_pictures import Weighed
 from segmentation_core.raster.grid import Window
 from segmentation_core.raster.probability import PROBABILITY_SCALE
-from segmentation_core.statistics.features import stream_features
-from segmentation_core.survey.epochs import Placement, in_mm
+from segmentation_core.survey.epochs import Placement, Rejected
 from segmentation_core.survey.schema import UNTOUCHED
 from segmentation_core.survey.store import Book
-from segmentation_core.survey.surveys import OrthophotoRecord
 from segmentation_core.vectors.class_source import ClassSource
 from segmentation_core.vocabulary import load_vocabulary
 
@@ -49,30 +48,46 @@ class _Raster:
 def told_by_probabilities(
     cracks: CrackChange,
     losses: LossChange,
-    books: Sequence[Book],
-    sides: Sequence[Sequence[Placement]],
+    rejected: Sequence[Rejected],
     registered: Sequence[Registered],
+    weighed: Sequence[Weighed],
     mm_per_unit: float,
     touched: Collection[str],
 ) -> tuple[CrackChange, LossChange]:
-    """Return the changes less what the other survey saw below its threshold, and what is in doubt.
+    """Return the changes less cracks that have hardly come or gone, and less losses that are in doubt.
 
     Where a survey kept no probabilities, or a person rejected what it saw, nothing is known of it.
+
+    Parameters
+    ----------
+    cracks, losses
+        What was found.
+    rejected : (Rejected, Rejected)
+        In the earlier and the later survey.
+    registered : sequence of Registered
+    weighed : sequence of Weighed
+    mm_per_unit : float
+    touched : collection of str
+        Uids of features that a person drew, edited or verified.
     """
-    rasters_a = {r.orth_a: _raster(r.record_a, r, _same) for r in registered}
-    rasters_b = [_raster(r.record_b, r, r.registration.to_b) for r in registered]
-    kept = [[r for r in rasters if r is not None] for rasters in (rasters_a.values(), rasters_b)]
-    seen, rejected = [], {}
-    for name, rasters, book, side in zip("ab", kept, books, sides, strict=True):
-        cracked, lost = (
-            _rejected(book, table, side, mm_per_unit) for table in ("crack_line", "loss_polygon")
+    rasters_a = {r.orth_a: _raster(kept_probabilities(r.record_a), r, _same) for r in registered}
+    rasters_b = [_raster(kept_probabilities(r.record_b), r, r.registration.to_b) for r in registered]
+    come = [_raster(pair.come, registered[pair.number], _same) for pair in weighed]
+    gone = [_raster(pair.gone, registered[pair.number], _same) for pair in weighed]
+    kept, told = (
+        [[r for r in rasters if r is not None] for rasters in both]
+        for both in ((rasters_a.values(), rasters_b), (come, gone))
+    )
+    shown = [
+        _shown(
+            rasters, shapely.union_all(shapely.buffer(said.cracks, cracks.eps_mm)), mm_per_unit, cracks.eps_mm
         )
-        around = shapely.union_all(shapely.buffer(cracked, cracks.eps_mm))
-        seen.append(_seen(rasters, around, mm_per_unit, cracks.eps_mm))
-        rejected[name] = shapely.union_all(lost)
+        for rasters, said in zip(told, rejected, strict=True)
+    ]
+    no_losses = {name: shapely.union_all(said.losses) for name, said in zip("ab", rejected, strict=True)}
     return (
-        without_faint(cracks, seen[0], seen[1], touched=touched),
-        without_doubtful(losses, _sureness(kept, rejected, mm_per_unit), touched=touched),
+        without_faint(cracks, *shown, touched=touched),
+        without_doubtful(losses, _sureness(kept, no_losses, mm_per_unit), touched=touched),
     )
 
 
@@ -93,26 +108,15 @@ def _same(points: Points) -> Points:
     return points
 
 
-def _raster(record: OrthophotoRecord, pair: Registered, from_a: Callable[[Points], Points]) -> _Raster | None:
-    source = kept_probabilities(record)
+def _raster(
+    source: ClassSource | None, pair: Registered, from_a: Callable[[Points], Points]
+) -> _Raster | None:
     if source is None:
         return None
-    return _Raster(source, ~Affine(*pair.record_a.transform), from_a, record.gsd_mm)
+    return _Raster(source, ~Affine(*pair.record_a.transform), from_a, source.grid.gsd_mm)
 
 
-def _rejected(book: Book, table: str, side: Sequence[Placement], mm_per_unit: float) -> NDArray[np.object_]:
-    """Return the features, mm, of a table that a person rejected in a survey."""
-    where = "surv_id = ? AND orth_id = ? AND status = 'rejected'"
-    shapes = []
-    for placement in side:
-        whose = (placement.sighting.surv_id, placement.sighting.orth_id)
-        for chunk in stream_features(book.connection, table, (), where, whose):
-            moved = placement.sighting.moved
-            shapes += list(chunk.geometries if moved is None else moved(chunk.geometries))
-    return np.array(in_mm(shapes, mm_per_unit), dtype=object)
-
-
-def _seen(rasters: Sequence[_Raster], rejected: object, mm_per_unit: float, eps_mm: float) -> Seen:
+def _shown(rasters: Sequence[_Raster], rejected: object, mm_per_unit: float, eps_mm: float) -> Shown:
     def along(lines: NDArray[np.object_]) -> NDArray[np.float64]:
         told = np.full(len(lines), np.nan)
         for raster in rasters:
@@ -127,7 +131,7 @@ def _seen(rasters: Sequence[_Raster], rejected: object, mm_per_unit: float, eps_
 def _kept_up(
     raster: _Raster, lines: NDArray[np.object_], mm_per_unit: float, eps_mm: float
 ) -> NDArray[np.float64]:
-    """Return what the highest probability within eps keeps up along `ALONG` of each line, over the threshold.
+    """Return what the highest probability within eps keeps up along `ALONG` of each line.
 
     Not its mean: where a new crack meets older ones, a few pixels are certain of those.
     """
@@ -137,7 +141,6 @@ def _kept_up(
     pixels, there = _pixels(raster, points / mm_per_unit)
     values = np.zeros(len(points))
     values[there] = _highest(raster, code, pixels[there], math.ceil(eps_mm / raster.gsd_mm))
-    values /= raster.source.thresholds[code]
     order = np.lexsort((values, ~there, owner))
     whole = np.bincount(owner, minlength=len(lines))
     counts = np.bincount(owner[there], minlength=len(lines))

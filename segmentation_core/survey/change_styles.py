@@ -12,7 +12,7 @@ __all__ = ["CHANGE_GEOMETRY", "change_style", "qgis_colour"]
 CHANGE_GEOMETRY = {"change_polygon": "polygon", "change_line": "line"}
 """The change layers of a book, and what is drawn in each."""
 
-_UNSURE_EN, _UNSURE_ZH = "within what the registration can resolve", "在配准误差之内"
+_UNSURE_EN, _UNSURE_ZH = "not sure: look at it", "存疑，请核对"
 _WIDTHS_MM = {False: 0.2, True: 0.7}
 """Of what stayed, and of what changed."""
 

@@ -18,7 +18,7 @@ from segmentation_core.survey.figures import COUNTED, Sighting, grounds_of
 from segmentation_core.survey.store import Book
 from segmentation_core.survey.surveys import orthophotos_of
 
-__all__ = ["Landing", "Placement", "in_mm", "placements_of", "read_epoch"]
+__all__ = ["Landing", "Placement", "Rejected", "in_mm", "placements_of", "read_epoch", "rejected_in"]
 
 _TIP, _CUT_OFF = "I", "E"
 
@@ -55,6 +55,14 @@ class Landing:
     orth_id: str
     moved: Moved | None = None
     within: Any = None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """What a survey found and a person said is none, mm."""
+
+    cracks: NDArray[np.object_]
+    losses: NDArray[np.object_]
 
 
 def placements_of(book: Book, surv_id: str, landings: Sequence[Landing]) -> list[Placement]:
@@ -112,6 +120,25 @@ def read_epoch(book: Book, placements: Sequence[Placement], mm_per_unit: float) 
     )
 
 
+def rejected_in(book: Book, placements: Sequence[Placement], mm_per_unit: float) -> Rejected:
+    """Return what a person rejected in a survey, mm of the common frame."""
+    where = "surv_id = ? AND orth_id = ? AND status = 'rejected'"
+    return Rejected(
+        *(
+            in_mm(
+                [
+                    shape
+                    for placement in placements
+                    for shapes, _ in _placed(book, placement, table, (), where)
+                    for shape in shapes
+                ],
+                mm_per_unit,
+            )
+            for table in ("crack_line", "loss_polygon")
+        )
+    )
+
+
 def in_mm(geometries: Sequence[Any], mm_per_unit: float) -> NDArray[np.object_]:
     """Return geometries with their coordinates in mm."""
     made = np.empty(len(geometries), dtype=object)
@@ -152,12 +179,12 @@ def _losses(book: Book, placement: Placement) -> Iterator[tuple[Any, str]]:
 
 
 def _placed(
-    book: Book, placement: Placement, table: str, columns: tuple[str, ...]
+    book: Book, placement: Placement, table: str, columns: tuple[str, ...], where: str = COUNTED
 ) -> Iterator[tuple[NDArray[np.object_], list[tuple[Any, ...]]]]:
     sighting = placement.sighting
     shapely.prepare(placement.ground)
     for chunk in stream_features(
-        book.connection, table, columns, COUNTED, (sighting.surv_id, sighting.orth_id)
+        book.connection, table, columns, where, (sighting.surv_id, sighting.orth_id)
     ):
         shapes = chunk.geometries if sighting.moved is None else sighting.moved(chunk.geometries)
         yield shapes, chunk.rows

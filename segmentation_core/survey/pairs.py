@@ -40,9 +40,9 @@ class ChangeFeature:
     grow_m, wider_m : float or None
         Growth of a tip along the crack; growth of the width.
     uid_a, uid_b : str or None
-        Features of the two surveys that it comes from.
+        Features of the two surveys that it comes from; neither where it was traced on the pictures.
     is_sure : bool
-        Beyond what the registration can hide or make up.
+        Beyond what the registration can hide or make up, and found by a survey.
     """
 
     geometry: Any
