@@ -3,7 +3,8 @@
 The three witnesses are taken for independent, so that their log odds add up: a thin line in what the one
 picture shows and the other does not (`segmentation_core.change.unexplained`), the probability of a crack in
 the survey that would have it, and that in the survey that would not. Their weights are fitted on generated
-facades with exactly known change. Source: docs/change.md, *The pictures themselves*.
+facades with exactly known change (``benchmarks/fit_come_and_gone.py``). Source: docs/change.md, *The pictures
+themselves*.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from scipy.signal import oaconvolve
 
-__all__ = ["LEAST_PROBABILITY", "MARGIN_PX", "come_and_gone"]
+__all__ = ["LEAST_PROBABILITY", "come_and_gone", "line_responses", "witnesses"]
 
-MARGIN_PX = 16
 LEAST_PROBABILITY = 0.01
 """Of a crack in the survey that would have it: below, nothing is asked."""
 
@@ -51,29 +51,35 @@ def come_and_gone(
         Where the pictures say nothing of cracks, because more than these changed; the networks alone do.
     """
     earlier, later = cracks
-    darker, brighter = _line_responses(np.where(blind, np.float32(0), significance))
+    darker, brighter = line_responses(np.where(blind, np.float32(0), significance))
     return _probability(darker, later, earlier, blind), _probability(brighter, earlier, later, blind)
 
 
 def _probability(line: Image, has: Image, lacks: Image, blind: NDArray[np.bool_]) -> Image:
     """Return the probability of a crack in one survey alone; 0 where even that one hardly sees it."""
-    # What lies a pixel or two beside is the same crack: the side that lacks it is searched further.
-    has, lacks = maximum_filter(has, 3), maximum_filter(lacks, 5)
-    witnesses = (
-        maximum_filter(line, 3),
-        _log_odds(np.minimum(has, _SURE)),
-        _log_odds(np.maximum(lacks, _NONE)),
-    )
-    told = [
-        sum(weight * said for weight, said in zip(weights, witnesses, strict=False)) + weights[-1]
-        for weights in (_WITH_PICTURES, _ALONE)
-    ]
+    said = witnesses(line, has, lacks)
+    told = [np.tensordot(weights[:3], said, 1) + weights[3] for weights in (_WITH_PICTURES, _ALONE)]
     odds = np.where(blind, told[1], told[0])
-    found: Image = np.where(has >= LEAST_PROBABILITY, 1 / (1 + np.exp(-odds)), 0).astype(np.float32)
+    asked = maximum_filter(has, 3) >= LEAST_PROBABILITY
+    found: Image = np.where(asked, 1 / (1 + np.exp(-odds)), 0).astype(np.float32)
     return found
 
 
-def _line_responses(significance: Image) -> tuple[Image, Image]:
+def witnesses(line: Image, has: Image, lacks: Image) -> Image:
+    """Return what is weighed, shape (3, h, w): the line, the log odds of a crack in the one and in the other.
+
+    What lies a pixel or two beside is the same crack: the survey that lacks it is searched further.
+    """
+    return np.stack(
+        [
+            maximum_filter(line, 3),
+            _log_odds(np.minimum(maximum_filter(has, 3), _SURE)),
+            _log_odds(np.maximum(maximum_filter(lacks, 5), _NONE)),
+        ]
+    )
+
+
+def line_responses(significance: Image) -> tuple[Image, Image]:
     """Return how much darker, and brighter, a line through each pixel is, in the direction where most.
 
     Than both its sides: than the one alone, an edge would be, too.

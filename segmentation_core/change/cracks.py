@@ -38,7 +38,7 @@ class CrackChange:
     pieces : CrackPieces
         Of B: ``stable``, ``widened``, ``new``, ``extended`` (a tip grew), ``connected`` (a tip grew into
         another crack). Of A: ``stable``, ``not_seen``. Of both: ``refused`` (too dense) and ``outside``
-        (not assessed in both surveys, or in no element).
+        (not assessed in both surveys, or in no element). What was traced (`change.traced`) is among B's.
     lengths_mm : mapping of (side, kind) to float
         Sums over the pieces; side is "a" or "b".
     total : Difference
@@ -97,7 +97,7 @@ def compare_cracks(
     Returns
     -------
     CrackChange
-        Over B the lengths of all kinds add up to B's length, over A to A's.
+        Over B the lengths of all kinds add up to B's length, what was traced included, over A to A's.
     """
     area = compared_area(a, b, settings)
     areas = {"all": area} if elements is None else _within(elements, area)

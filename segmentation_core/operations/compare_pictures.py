@@ -38,7 +38,7 @@ from segmentation_core.threads import in_threads
 from segmentation_core.vectors.class_source import ClassSource, open_class_source
 from segmentation_core.vocabulary import load_vocabulary
 
-__all__ = ["Weighed", "traced_on", "weigh_pictures"]
+__all__ = ["LaidPair", "Weighed", "laid_on", "traced_on", "weigh_pictures"]
 
 _TRACED, _SURE = 0.12, 0.5
 """Probability that a crack has come, from which its pixels are traced, and which a line has on average."""
@@ -121,9 +121,19 @@ class _Softened:
 
 
 @dataclass(frozen=True)
-class _Pair:
-    """Both pictures and both networks' probabilities; the later ones are brought onto A's pixels."""
+class LaidPair:
+    """Both pictures and both networks' probabilities; the later ones are brought onto A's pixels.
 
+    Attributes
+    ----------
+    grid : Grid
+        Of the earlier picture.
+    pictures, cracks, losses : (Picture, Picture)
+        The orthophotos, and the probabilities of the two classes.
+    to_b : Mapping
+    """
+
+    grid: Grid
     pictures: tuple[Picture, Picture]
     cracks: tuple[Picture, Picture]
     losses: tuple[Picture, Picture]
@@ -154,6 +164,21 @@ class _Pair:
         ]
 
 
+def laid_on(pair: Registered, stack: ExitStack) -> LaidPair | None:
+    """Open a pair of orthophotos, until the stack closes; None where a survey kept no probabilities."""
+    sources = [kept_probabilities(record) for record in (pair.record_a, pair.record_b)]
+    if sources[0] is None or sources[1] is None:
+        return None
+    photos = [stack.enter_context(opened_orthophoto(r)) for r in (pair.record_a, pair.record_b)]
+    vocabulary = load_vocabulary()
+    cracks, losses = (
+        (_Probability(sources[0], defect.code), _Probability(sources[1], defect.code))
+        for defect in (vocabulary.line_class, vocabulary.polygon_class)
+    )
+    pictures = _alike(photos, pair.registration.scale)
+    return LaidPair(photos[0].grid, pictures, cracks, losses, pair.registration.to_b)
+
+
 def weigh_pictures(registered: Sequence[Registered], folder: Path, progress: Progress) -> list[Weighed]:
     """Lay each pair of pictures on each other and say, pixel by pixel, whether a crack has come or gone.
 
@@ -174,28 +199,21 @@ def weigh_pictures(registered: Sequence[Registered], folder: Path, progress: Pro
         Pixels cannot be read, or the result not be written.
     """
     vocabulary = load_vocabulary()
+    thresholds = dict.fromkeys(vocabulary.codes, 1.0) | {vocabulary.line_class.code: _TRACED}
     weighed = []
     for number, pair in enumerate(registered):
-        sources = [kept_probabilities(record) for record in (pair.record_a, pair.record_b)]
-        if sources[0] is None or sources[1] is None:
-            continue
-        place = folder / f"pictures-{number}"
-        place.mkdir()
         with ExitStack() as stack:
-            photos = [stack.enter_context(opened_orthophoto(r)) for r in (pair.record_a, pair.record_b)]
-            cracks, losses = (
-                (_Probability(sources[0], defect.code), _Probability(sources[1], defect.code))
-                for defect in (vocabulary.line_class, vocabulary.polygon_class)
-            )
-            laid = _Pair(_alike(photos, pair.registration.scale), cracks, losses, pair.registration.to_b)
-            rasters = _rasters(laid, photos[0].grid, place, progress)
-            thresholds = dict.fromkeys(vocabulary.codes, 1.0) | {vocabulary.line_class.code: _TRACED}
+            laid = laid_on(pair, stack)
+            if laid is None:
+                continue
+            place = folder / f"pictures-{number}"
+            place.mkdir()
+            photo = stack.enter_context(opened_orthophoto(pair.record_a))
             come, gone = (
                 replace(
-                    open_class_source(path, thresholds=thresholds, valid_mask_of=photos[0]),
-                    valid_mask_of=None,
+                    open_class_source(path, thresholds=thresholds, valid_mask_of=photo), valid_mask_of=None
                 )
-                for path in rasters
+                for path in _rasters(laid, place, progress)
             )
         weighed.append(Weighed(number, come, gone, _traced(come, pair.record_a, progress)))
     return weighed
@@ -211,7 +229,8 @@ def _alike(photos: Sequence[Orthophoto], pixels_of_a: float) -> tuple[Picture, P
     return pictures[0], pictures[1]
 
 
-def _rasters(laid: _Pair, grid: Grid, folder: Path, progress: Progress) -> tuple[Path, Path]:
+def _rasters(laid: LaidPair, folder: Path, progress: Progress) -> tuple[Path, Path]:
+    grid = laid.grid
     windows = [
         Window(row, col, _CORE_PX, _CORE_PX)
         for row in range(0, grid.height, _CORE_PX)
@@ -235,7 +254,9 @@ def _rasters(laid: _Pair, grid: Grid, folder: Path, progress: Progress) -> tuple
     return paths[0], paths[1]
 
 
-def _weighed(laid: _Pair, noise: NoiseLevel, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _weighed(
+    laid: LaidPair, noise: NoiseLevel, window: Window
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return both rasters of a window: probabilities of the line class, 0 for the others."""
     around = window.grown(MARGIN_PX)
     core = np.s_[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
