@@ -76,7 +76,8 @@ def main() -> None:
         if laid is None:
             raise SystemExit(f"{book}: its surveys kept no probabilities")
         window = Window(chosen.at[1], chosen.at[0], SIDE_PX, SIDE_PX)
-        left, later = laid.compared(window), resampled(laid.pictures[1], window, laid.to_b, 3)
+        left = laid.compared(window, laid.lost(window))
+        later = resampled(laid.pictures[1], window, laid.to_b, 3)
         if left is None or later is None:
             raise SystemExit("the pictures do not overlap there")
         first = stack.enter_context(opened_orthophoto(pair.record_a)).read(window)[0]

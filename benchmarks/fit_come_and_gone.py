@@ -55,7 +55,8 @@ def samples(book: Path, change_shapes: Path) -> Samples:
             raise SystemExit(f"{book}: its surveys kept no probabilities")
         side = max(laid.grid.width, laid.grid.height)
         whole = Window(0, 0, side, side)
-        left, cracks, lost = laid.compared(whole), laid.probabilities(whole, laid.cracks), laid.lost(whole)
+        cracks, lost = laid.probabilities(whole, laid.cracks), laid.lost(whole)
+        left = laid.compared(whole, lost)
     if left is None:
         raise SystemExit(f"{book}: its pictures do not overlap")
     darker, _ = line_responses(np.where(lost, 0, noise_level([left]).significance(left)).astype(np.float32))

@@ -139,13 +139,16 @@ class LaidPair:
     losses: tuple[Picture, Picture]
     to_b: Mapping
 
-    def compared(self, window: Window) -> Left | None:
-        """Return what the later picture shows and the earlier does not; None where one of them ends."""
+    def compared(self, window: Window, lost: NDArray[np.bool_]) -> Left | None:
+        """Return what the later picture shows and the earlier does not; None where one of them ends.
+
+        What is lost, or half looks so, is left out of the fit.
+        """
         earlier = read_padded(self.pictures[0], window)
         later = resampled(self.pictures[1], window, self.to_b, 3)
         if earlier is None or later is None or not (earlier.valid & later.valid).any():
             return None
-        return left_over(earlier.grey, later.grey, earlier.valid & later.valid, self.lost(window))
+        return left_over(earlier.grey, later.grey, earlier.valid & later.valid, lost)
 
     def lost(self, window: Window) -> NDArray[np.bool_]:
         """Return what either survey half takes for paint loss, and what lies around it."""
@@ -237,7 +240,8 @@ def _rasters(laid: LaidPair, folder: Path, progress: Progress) -> tuple[Path, Pa
         for col in range(0, grid.width, _CORE_PX)
     ]
     step = -(-len(windows) // _NOISE_WINDOWS)
-    samples = (laid.compared(window.grown(MARGIN_PX)) for window in windows[step // 2 :: step])
+    sampled = [window.grown(MARGIN_PX) for window in windows[step // 2 :: step]]
+    samples = (laid.compared(window, laid.lost(window)) for window in sampled)
     noise = noise_level([left for left in samples if left is not None])
     pieces: dict[str, list[Piece]] = {"come": [], "gone": []}
     for done, told in enumerate(in_threads(lambda w: _weighed(laid, noise, w), windows), start=1):
@@ -262,7 +266,8 @@ def _weighed(
     core = np.s_[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
     cracks = laid.probabilities(around, laid.cracks)
     seen = max(band.max() for band in cracks) >= LEAST_PROBABILITY
-    left = laid.compared(around) if seen else None
+    lost = laid.lost(around)
+    left = laid.compared(around, lost) if seen else None
     vocabulary = load_vocabulary()
     shape = (len(vocabulary.codes), window.height, window.width)
     if left is None:
@@ -271,7 +276,7 @@ def _weighed(
         return nothing, nothing
     valid = binary_erosion(left.valid, iterations=_RIM_PX, border_value=1)[core]
     found = []
-    for told in come_and_gone(noise.significance(left), cracks, laid.lost(around)):
+    for told in come_and_gone(noise.significance(left), cracks, lost):
         bands = np.zeros(shape, dtype=np.float32)
         bands[vocabulary.codes.index(vocabulary.line_class.code)] = told[core]
         found.append(quantised(bands, valid))

@@ -153,6 +153,24 @@ def test_what_a_person_rejected_at_the_second_date_is_not_traced(tmp_path):
     assert compare(book, FIRST, SECOND)["totals"]["cracks"]["new_m"] < 2 * GSD_M
 
 
+@pytest.mark.parametrize("factor", [0.5, 1.6])
+def test_a_finer_and_a_coarser_second_picture_tell_the_same(tmp_path, factor):
+    """Of each pair the finer picture is softened before they are compared."""
+    two_dates.photograph(tmp_path, "a", two_dates.before())
+    two_dates.photograph(tmp_path, "b", two_dates.after(), Camera(), gsd_m=factor * GSD_M)
+    for name, date in (("a", FIRST), ("b", SECOND)):
+        survey(
+            tmp_path / f"{name}.tif",
+            tmp_path / "book.gpkg",
+            date,
+            classes=tmp_path / name / "probability.tif",
+        )
+    cracks = compare(tmp_path / "book.gpkg", FIRST, SECOND)["totals"]["cracks"]
+    assert cracks["new_m"] == pytest.approx(two_dates.NEW_M, rel=0.08)
+    assert cracks["extended_m"] > 0.7 * two_dates.GROWN_M
+    assert cracks["not_seen_m"] < 4 * GSD_M
+
+
 def discs(points, camera=None):
     """Return where discs of (x, y, radius) lie on a picture of the wall, 0 to 1."""
     canvas = np.zeros((two_dates.HEIGHT + 2 * MARGIN, two_dates.WIDTH + 2 * MARGIN), np.uint8)
