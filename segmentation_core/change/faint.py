@@ -49,7 +49,7 @@ def without_faint(
     """
     pieces = cracks.pieces
     kinds, values = pieces.kinds.copy(), pieces.values_mm.copy()
-    kept = np.ones(len(pieces), dtype=np.bool_)
+    traced = pieces.is_traced
     faint: dict[str, NDArray[np.float64]] = {}
     for side, asked in _ASKED:
         own = pieces.uids_b if side == "b" else pieces.uids_a
@@ -59,9 +59,9 @@ def without_faint(
         told = (come if side == "b" else gone)(pieces.lines[rows])
         below = rows[np.nan_to_num(told, nan=1.0) < SHOWN]
         kinds[below], values[below] = "stable", np.nan
-        found = (own != "") | (pieces.sides != side)
-        faint[side] = pieces.lengths_mm[below[found[below]]]
-        kept &= found | np.isin(kinds.astype(str), asked)
+        faint[side] = pieces.lengths_mm[below[~traced[below]]]
+    changes = [kind for _, asked in _ASKED for kind in asked]
+    kept = ~traced | np.isin(kinds.astype(str), changes)
     changed = replace(pieces, kinds=kinds, values_mm=values).chosen(np.flatnonzero(kept))
     lengths = changed.sums()
     left = [

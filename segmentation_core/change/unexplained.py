@@ -18,7 +18,7 @@ from scipy.optimize import nnls
 __all__ = ["MARGIN_PX", "Left", "NoiseLevel", "left_over", "noise_level"]
 
 MARGIN_PX = 64
-"""How far around a pixel what is said of it looks, and a multiple of `_BLOCK_PX`."""
+"""How far around a pixel the fit looks, and a multiple of `_BLOCK_PX`: so much is read around windows."""
 
 _BLOCK_PX = 8
 _REACH_BLOCKS, _TRUNCATED = 2.0, 3.0

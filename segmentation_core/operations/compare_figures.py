@@ -296,8 +296,6 @@ def element_summary(
 def _crack_lengths(elements: Mapping[str, Any], cracks: CrackChange) -> dict[str, list[float]]:
     pieces = cracks.pieces
     parts = regions_of(elements).lengths_of(pieces.lines)
-    found = {name: np.zeros(len(elements)) for name in ("stable_m", *dict.fromkeys(_OF_CRACKS.values()))}
-    found |= {name: np.zeros(len(elements)) for name in ("not_seen_m", "to_loss_m", "not_compared_m")}
     names = np.array(
         [
             _name_of(side, kind)
@@ -305,12 +303,15 @@ def _crack_lengths(elements: Mapping[str, Any], cracks: CrackChange) -> dict[str
         ],
         dtype=object,
     )
-    of_traced = np.isin(names, ("new_m", "extended_m")) & pieces.is_traced
-    found["traced_m"] = np.zeros(len(elements))
-    for name, sums in found.items():
-        chosen = of_traced[parts.features] if name == "traced_m" else names[parts.features] == name
-        np.add.at(sums, parts.regions[chosen], parts.amounts[chosen] / 1e3)
-    return {name: sums.tolist() for name, sums in found.items()}
+    counted = ("stable_m", *dict.fromkeys(_OF_CRACKS.values()), "not_seen_m", "to_loss_m", "not_compared_m")
+    chosen = {name: names == name for name in counted}
+    chosen["traced_m"] = np.isin(names, ("new_m", "extended_m")) & pieces.is_traced
+    return {
+        name: np.bincount(
+            parts.regions, parts.amounts / 1e3 * rows[parts.features], minlength=len(elements)
+        ).tolist()
+        for name, rows in chosen.items()
+    }
 
 
 def _name_of(side: str, kind: str) -> str:

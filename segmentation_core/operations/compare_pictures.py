@@ -45,11 +45,14 @@ _TRACED, _SURE = 0.12, 0.5
 
 _STAGE = "comparing the pictures"
 _CORE_PX = 1024
+"""Windows lie on a fixed lattice, whatever the number of threads: a line near a window's border rests on a
+fit that looks further to one side than to the other."""
+
 _NOISE_WINDOWS = 16
 _RIM_PX = 3
 _LEAST_SOFTENING_PX = 0.3
 _LOSS, _LOSS_RIM_PX = 0.3, 6
-"""There the pictures show how paint was lost, and no crack."""
+"""Probability of paint loss, and how far around it: there the pictures show loss, and no crack."""
 
 
 @dataclass(frozen=True)
