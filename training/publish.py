@@ -23,7 +23,7 @@ from training.metrics import Agreement
 from training.prediction import SCALINGS, class_logits, class_probabilities, labels_from
 from training.run_state import averaged_network
 from training.synthetic.samples import Ingredients, synthetic_samples
-from training.vector_scaling import fold, vector_scaling
+from training.vector_scaling import even_at_half, fold, vector_scaling
 
 __all__ = ["publish", "rescore", "synthetic_validation"]
 
@@ -152,9 +152,11 @@ def rescore(
 def _calibrate(network: nn.Module, real: Sequence[Tile], synthetic: Sequence[Tile]) -> dict[str, Any]:
     """Calibrate a network, in place, on both validation sets; return what the card says of it."""
     sets = {"oil": real, "synthetic": synthetic}
-    factors, offsets = vector_scaling(
-        {name: [(class_logits(network, tile.image), tile) for tile in tiles] for name, tiles in sets.items()}
-    )
+    predicted = {
+        name: [(class_logits(network, tile.image), tile) for tile in tiles] for name, tiles in sets.items()
+    }
+    factors, offsets = vector_scaling(predicted)
+    offsets = even_at_half(predicted, factors, offsets)
     fold(network, factors, offsets)
     return {"factors": [round(f, 4) for f in factors], "offsets": [round(o, 4) for o in offsets]}
 

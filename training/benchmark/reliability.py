@@ -14,11 +14,11 @@ from segmentation_core.vocabulary import load_vocabulary
 from training.data import Tile
 from training.prediction import Scaling, class_probabilities
 from training.synthetic.samples import IGNORE
+from training.vector_scaling import AROUND_HALF
 
 __all__ = ["Reliability", "reliability"]
 
 _BINS = 20
-_AROUND_HALF = 0.05
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def reliability(loaded: LoadedModel, tiles: Sequence[Tile]) -> Reliability:
         index = np.minimum((values * _BINS).astype(int), _BINS - 1)
         pixels += np.bincount(index, minlength=_BINS)
         right += np.bincount(index, weights=truth, minlength=_BINS)
-        middle = np.abs(values - 0.5) <= _AROUND_HALF
+        middle = np.abs(values - 0.5) <= AROUND_HALF
         near += int(middle.sum())
         near_right += int((middle & truth).sum())
     return Reliability(pixels, right, (near, near_right))
