@@ -80,8 +80,13 @@ class Pair:
     elements: int
 
 
-def surveyed(folder: Path, seed: int, model: str | None) -> tuple[Path, Facade, SecondEpoch]:
-    """Return a book with both surveys, made where it is not there yet; without a model of the true masks."""
+def surveyed(
+    folder: Path, seed: int, model: str | None, retaken: Callable[[Path], Path] | None = None
+) -> tuple[Path, Facade, SecondEpoch]:
+    """Return a book with both surveys, made where it is not there yet; without a model of the true masks.
+
+    ``retaken`` makes another picture of the first orthophoto, which is surveyed in its place.
+    """
     facade = generate_facade(folder, seed=seed, size_px=SIZE_PX)
     second = generate_second_epoch(folder, seed=seed, size_px=SIZE_PX)
     book = folder / f"{model or 'true'}.gpkg"
@@ -89,7 +94,7 @@ def surveyed(folder: Path, seed: int, model: str | None) -> tuple[Path, Facade, 
         begun = book.with_name(f"begun-{book.name}")
         begun.unlink(missing_ok=True)
         for date, picture, truth in (
-            (FIRST, facade.orthophoto, facade.truth_raster),
+            (FIRST, retaken(facade.orthophoto) if retaken else facade.orthophoto, facade.truth_raster),
             (SECOND, second.orthophoto, second.truth_raster),
         ):
             how = {"model": model, "device": "cpu"} if model else {"classes": truth}

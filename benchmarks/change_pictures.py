@@ -76,7 +76,7 @@ def main() -> None:
         if laid is None:
             raise SystemExit(f"{book}: its surveys kept no probabilities")
         window = Window(chosen.at[1], chosen.at[0], SIDE_PX, SIDE_PX)
-        left = laid.compared(window, laid.lost(window))
+        left = laid.compared(window, laid.probabilities(window, laid.losses))
         later = resampled(laid.pictures[1], window, laid.to_b, 3)
         if left is None or later is None:
             raise SystemExit("the pictures do not overlap there")

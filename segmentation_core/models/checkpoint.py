@@ -26,7 +26,7 @@ from segmentation_core.models.registry import build
 if TYPE_CHECKING:
     from torch import device
 
-__all__ = ["LoadedModel", "load_checkpoint", "save_checkpoint", "weight_files"]
+__all__ = ["LoadedModel", "load_checkpoint", "read_tensors", "save_checkpoint", "weight_files"]
 
 _PART_BYTES = 15 << 20
 
@@ -139,7 +139,7 @@ def load_checkpoint(path: Path) -> LoadedModel:
         raise ModelError(
             "no such model file", path=path, remedy="'craquelure model list' shows the models there are"
         )
-    tensors = _tensors(path)
+    tensors = read_tensors(path)
     card = read_card(path.with_suffix(".json"))
     files = weight_files(path, card.weights_parts)
     for file in files[1:]:
@@ -147,7 +147,7 @@ def load_checkpoint(path: Path) -> LoadedModel:
             raise ModelError(
                 f"a part of the model {card.name} is missing", path=file, remedy="Get the model again"
             )
-        tensors |= _tensors(file)
+        tensors |= read_tensors(file)
     if file_sha256(*files) != card.weights_sha256:
         raise ModelError(
             "the weights are not those the card describes (checksum differs)",
@@ -166,7 +166,14 @@ def load_checkpoint(path: Path) -> LoadedModel:
     return LoadedModel(network.eval(), card, path)
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return what a safetensors file holds, by name.
+
+    Raises
+    ------
+    ModelError
+        It is missing or no safetensors file.
+    """
     try:
         with safe_open(path, "pt") as handle:
             return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - not a dict

@@ -57,7 +57,7 @@ from segmentation_core.survey.surveys import Survey, orthophotos_of
 
 __all__ = ["compare"]
 
-METHOD_VERSION = "3"
+METHOD_VERSION = "4"
 
 
 def compare(

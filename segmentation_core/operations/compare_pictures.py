@@ -2,7 +2,7 @@
 
 A network misses fine cracks, more of them on one picture than on the other. Where both surveys kept their
 probabilities the pictures are laid on each other, and what the one shows and the other does not is put
-together with what both networks half believed (`segmentation_core.change.come_and_gone`).
+together with what the network half believed of both (`segmentation_core.change.change_network`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import shapely
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter
 
+from segmentation_core.change.change_network import Evidence, evidence
 from segmentation_core.change.come_and_gone import LEAST_PROBABILITY, come_and_gone
 from segmentation_core.change.picture import OrthophotoPicture, Patch, Picture
 from segmentation_core.change.unexplained import MARGIN_PX, Left, NoiseLevel, left_over, noise_level
@@ -52,7 +53,7 @@ _NOISE_WINDOWS = 16
 _RIM_PX = 3
 _LEAST_SOFTENING_PX = 0.3
 _LOSS, _LOSS_RIM_PX = 0.3, 6
-"""Probability of paint loss, and how far around it: there the pictures show loss, and no crack."""
+"""Probability of paint loss, and how far around it the later picture need not be like the earlier one."""
 
 
 @dataclass(frozen=True)
@@ -142,32 +143,51 @@ class LaidPair:
     losses: tuple[Picture, Picture]
     to_b: Mapping
 
-    def compared(self, window: Window, lost: NDArray[np.bool_]) -> Left | None:
+    def compared(self, window: Window, losses: Sequence[NDArray[np.float32]]) -> Left | None:
         """Return what the later picture shows and the earlier does not; None where one of them ends.
 
-        What is lost, or half looks so, is left out of the fit.
+        What is lost by ``losses``, the window's probabilities, or half looks so, is left out of the fit.
         """
         earlier = read_padded(self.pictures[0], window)
         later = resampled(self.pictures[1], window, self.to_b, 3)
         if earlier is None or later is None or not (earlier.valid & later.valid).any():
             return None
+        lost = np.maximum(*losses) >= _LOSS
+        if lost.any():
+            lost = binary_dilation(lost, iterations=_LOSS_RIM_PX)
         return left_over(earlier.grey, later.grey, earlier.valid & later.valid, lost)
 
-    def lost(self, window: Window) -> NDArray[np.bool_]:
-        """Return what either survey half takes for paint loss, and what lies around it."""
-        seen = np.maximum(*self.probabilities(window, self.losses)) >= _LOSS
-        around: NDArray[np.bool_] = binary_dilation(seen, iterations=_LOSS_RIM_PX) if seen.any() else seen
-        return around
+    def seen(
+        self, noise: NoiseLevel, window: Window, cracks: tuple[NDArray[np.float32], NDArray[np.float32]]
+    ) -> tuple[Evidence, NDArray[np.bool_]] | None:
+        """Return what the change network is shown of a window, and where both pictures are valid.
 
-    def probabilities(self, window: Window, of: tuple[Picture, Picture]) -> list[NDArray[np.float32]]:
+        ``cracks`` are the window's probabilities. None where one of the pictures ends.
+        """
+        losses = self.probabilities(window, self.losses)
+        left = self.compared(window, losses)
+        if left is None:
+            return None
+        told = evidence(noise.significance(left), (left.slope, left.bend), cracks, losses, left.valid)
+        return told, left.valid
+
+    def noise(self, windows: Sequence[Window]) -> NoiseLevel:
+        """Return how noisy the pair is in some windows of it."""
+        left = (self.compared(window, self.probabilities(window, self.losses)) for window in windows)
+        return noise_level([one for one in left if one is not None])
+
+    def probabilities(
+        self, window: Window, of: tuple[Picture, Picture]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the probability of a class in both surveys; 0 where one has no data."""
         patches = read_padded(of[0], window), resampled(of[1], window, self.to_b, 1)
-        return [
+        earlier, later = (
             np.zeros((window.height, window.width), np.float32)
             if patch is None
             else np.where(patch.valid, patch.grey, np.float32(0))
             for patch in patches
-        ]
+        )
+        return earlier, later
 
 
 def laid_on(pair: Registered, stack: ExitStack) -> LaidPair | None:
@@ -244,8 +264,7 @@ def _rasters(laid: LaidPair, folder: Path, progress: Progress) -> tuple[Path, Pa
     ]
     step = -(-len(windows) // _NOISE_WINDOWS)
     sampled = [window.grown(MARGIN_PX) for window in windows[step // 2 :: step]]
-    samples = (laid.compared(window, laid.lost(window)) for window in sampled)
-    noise = noise_level([left for left in samples if left is not None])
+    noise = laid.noise(sampled)
     pieces: dict[str, list[Piece]] = {"come": [], "gone": []}
     for done, told in enumerate(in_threads(lambda w: _weighed(laid, noise, w), windows), start=1):
         window = windows[done - 1].clipped(grid.height, grid.width)
@@ -268,18 +287,17 @@ def _weighed(
     around = window.grown(MARGIN_PX)
     core = np.s_[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
     cracks = laid.probabilities(around, laid.cracks)
-    seen = max(band.max() for band in cracks) >= LEAST_PROBABILITY
-    lost = laid.lost(around)
-    left = laid.compared(around, lost) if seen else None
+    asked = max(band.max() for band in cracks) >= LEAST_PROBABILITY
+    seen = laid.seen(noise, around, cracks) if asked else None
     vocabulary = load_vocabulary()
     shape = (len(vocabulary.codes), window.height, window.width)
-    if left is None:
+    if seen is None:
         nowhere = np.zeros(shape[1:], dtype=np.bool_)
         nothing = quantised(np.zeros(shape, np.float32), nowhere)
         return nothing, nothing
-    valid = binary_erosion(left.valid, iterations=_RIM_PX, border_value=1)[core]
+    valid = binary_erosion(seen[1], iterations=_RIM_PX, border_value=1)[core]
     found = []
-    for told in come_and_gone(noise.significance(left), cracks, lost):
+    for told in come_and_gone(seen[0], cracks):
         bands = np.zeros(shape, dtype=np.float32)
         bands[vocabulary.codes.index(vocabulary.line_class.code)] = told[core]
         found.append(quantised(bands, valid))

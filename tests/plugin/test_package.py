@@ -90,12 +90,12 @@ def test_plugin_and_engine_have_one_version(metadata, unpacked):
     assert [p.name.split("-")[1] for p in (unpacked / "wheels").iterdir()] == [__version__]
 
 
-def test_the_wheel_holds_the_engine_and_the_lite_weights_only(unpacked):
+def test_the_wheel_holds_the_engine_with_its_lite_weights_and_the_change_network_only(unpacked):
     (wheel,) = (unpacked / "wheels").glob("craquelure-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     weights = {Path(name).name.split(".")[0] for name in names if name.endswith(".safetensors")}
-    assert weights == {"res_unet_lite"}
+    assert weights == {"res_unet_lite", "change_network"}
     assert {"segmentation_core/worker.py", "training/__init__.py"} <= set(names)
 
 
