@@ -41,7 +41,7 @@ from segmentation_core.vocabulary import load_vocabulary
 
 __all__ = ["LaidPair", "Weighed", "laid_on", "traced_on", "weigh_pictures"]
 
-_TRACED, _SURE = 0.12, 0.5
+_TRACED, _SURE = 0.3, 0.6
 """Probability that a crack has come, from which its pixels are traced, and which a line has on average."""
 
 _STAGE = "comparing the pictures"
