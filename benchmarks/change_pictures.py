@@ -32,7 +32,7 @@ from segmentation_core.survey.store import reading
 from segmentation_core.survey.surveys import orthophotos_of
 
 SIDE_PX = 360
-FOUND, TRACED, MISSED, FALSE = "#0b7a3b", "#e66101", "#2166ac", "#b2182b"
+FOUND, TRACED, MISSED, WIDENED, FALSE = "#0b7a3b", "#e66101", "#2166ac", "#762a83", "#b2182b"
 
 
 def draw(axes: Axes, book: Path, change_shapes: Path, to_pixels: Affine) -> None:
@@ -40,16 +40,20 @@ def draw(axes: Axes, book: Path, change_shapes: Path, to_pixels: Affine) -> None
     truth = geopandas.read_file(change_shapes, layer="change_line")
     found = geopandas.read_file(book, layer="change_line")
     found = found[found.kind.isin(CALLED)]
-    true, called = (
+    true, widened, called = (
         shapely.transform(s.geometry.to_numpy(), lambda xy: np.column_stack(to_pixels * (xy[:, 0], xy[:, 1])))
-        for s in (truth[truth.kind.isin(["new", "extended"])], found)
+        for s in (truth[truth.kind.isin(["new", "extended"])], truth[truth.kind == "widened"], found)
     )
-    near_true, near_called = (shapely.union_all(shapely.buffer(lines, NEAR_PX)) for lines in (true, called))
+    near_true, near_widened, near_called = (
+        shapely.union_all(shapely.buffer(lines, NEAR_PX)) for lines in (true, widened, called)
+    )
     for line in shapely.get_parts(shapely.difference(true, near_called)):
         axes.plot(*shapely.get_coordinates(line).T, color=MISSED, linewidth=1.6)
     for line, sure in zip(called, found.is_sure, strict=True):
-        right = shapely.intersection(line, near_true).length >= 0.5 * line.length
-        colour = (FOUND if sure else TRACED) if right else FALSE
+        truly = [
+            shapely.intersection(line, near).length >= 0.5 * line.length for near in (near_true, near_widened)
+        ]
+        colour = (FOUND if sure else TRACED) if truly[0] else WIDENED if truly[1] else FALSE
         for part in shapely.get_parts(line):
             axes.plot(*shapely.get_coordinates(part).T, color=colour, linewidth=1.8)
 
