@@ -18,7 +18,7 @@ from segmentation_core.change.cracks import CrackChange
 
 __all__ = ["ALONG", "SHOWN", "Shown", "without_faint"]
 
-SHOWN, ALONG = 0.4, 0.7
+SHOWN, ALONG = 0.5, 0.7
 """Probability of having come or gone, and the share of a crack's length along which it has to be kept up."""
 
 Shown = Callable[[NDArray[np.object_]], NDArray[np.float64]]

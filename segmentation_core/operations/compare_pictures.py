@@ -158,13 +158,16 @@ class LaidPair:
         return left_over(earlier.grey, later.grey, earlier.valid & later.valid, lost)
 
     def seen(
-        self, noise: NoiseLevel, window: Window, cracks: tuple[NDArray[np.float32], NDArray[np.float32]]
+        self,
+        noise: NoiseLevel,
+        window: Window,
+        cracks: tuple[NDArray[np.float32], NDArray[np.float32]],
+        losses: tuple[NDArray[np.float32], NDArray[np.float32]],
     ) -> tuple[Evidence, NDArray[np.bool_]] | None:
         """Return what the change network is shown of a window, and where both pictures are valid.
 
-        ``cracks`` are the window's probabilities. None where one of the pictures ends.
+        ``cracks`` and ``losses`` are the window's probabilities. None where one of the pictures ends.
         """
-        losses = self.probabilities(window, self.losses)
         left = self.compared(window, losses)
         if left is None:
             return None
@@ -286,9 +289,9 @@ def _weighed(
     """Return both rasters of a window: probabilities of the line class, 0 for the others."""
     around = window.grown(MARGIN_PX)
     core = np.s_[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
-    cracks = laid.probabilities(around, laid.cracks)
+    cracks, losses = (laid.probabilities(around, of) for of in (laid.cracks, laid.losses))
     asked = max(band.max() for band in cracks) >= LEAST_PROBABILITY
-    seen = laid.seen(noise, around, cracks) if asked else None
+    seen = laid.seen(noise, around, cracks, losses) if asked else None
     vocabulary = load_vocabulary()
     shape = (len(vocabulary.codes), window.height, window.width)
     if seen is None:
@@ -296,8 +299,11 @@ def _weighed(
         nothing = quantised(np.zeros(shape, np.float32), nowhere)
         return nothing, nothing
     valid = binary_erosion(seen[1], iterations=_RIM_PX, border_value=1)[core]
+    come, gone = come_and_gone(seen[0], cracks)
+    # What lay where paint is lost since went with it, whatever is left of the pictures.
+    gone = np.maximum(gone, losses[1] * (1 - losses[0]))
     found = []
-    for told in come_and_gone(seen[0], cracks):
+    for told in (come, gone):
         bands = np.zeros(shape, dtype=np.float32)
         bands[vocabulary.codes.index(vocabulary.line_class.code)] = told[core]
         found.append(quantised(bands, valid))
