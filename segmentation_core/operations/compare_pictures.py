@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import shapely
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter
 
@@ -229,6 +230,8 @@ def weigh_pictures(registered: Sequence[Registered], folder: Path, progress: Pro
     """
     vocabulary = load_vocabulary()
     thresholds = dict.fromkeys(vocabulary.codes, 1.0) | {vocabulary.line_class.code: _TRACED}
+    # Windows are shared out among threads: a team of torch's own for each would fight for the cores.
+    torch.set_num_threads(1)
     weighed = []
     for number, pair in enumerate(registered):
         with ExitStack() as stack:

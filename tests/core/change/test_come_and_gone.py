@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import as_file, files
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +23,7 @@ from segmentation_core.change.change_network import (
     read_change_network,
 )
 from segmentation_core.change.come_and_gone import come_and_gone
+from segmentation_core.checksum import file_sha256
 from segmentation_core.errors import ModelError
 
 SIDE = 96
@@ -125,3 +129,10 @@ def test_a_window_told_in_strips_is_told_as_a_whole():
     with torch.inference_mode():
         whole = change_network()(torch.from_numpy(seen)[None])[0].sigmoid().numpy()
     assert come_and_gone(seen, (ones, ones))[0] == pytest.approx(whole, abs=1e-6)
+
+
+def test_the_card_is_that_of_the_weights():
+    folder = files("segmentation_core.change")
+    card = json.loads((folder / "change_network.json").read_text(encoding="utf-8"))
+    with as_file(folder / "change_network.safetensors") as weights:
+        assert file_sha256(weights) == card["sha256"]
