@@ -51,8 +51,8 @@ class CrackChange:
     eps_mm : float
         Buffer within which a crack counts as the same.
     refusals : tuple of Refusal
-    faint_mm : mapping of side to ndarray of float64
-        Pieces that the other survey shows below its threshold: part of ``stable`` (`change.faint`).
+    faint : mapping of side to ndarray of shapely LineString
+        What only that survey has and both pictures show, mm: part of ``stable`` (`change.faint`).
     """
 
     pieces: CrackPieces
@@ -63,7 +63,7 @@ class CrackChange:
     too_short_mm: Mapping[str, float]
     eps_mm: float
     refusals: tuple[Refusal, ...]
-    faint_mm: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    faint: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
 
     def length_mm(self, side: str, *kinds: str) -> float:
         """Return the length of kinds of pieces of one survey."""

@@ -39,7 +39,7 @@ def without_doubtful(losses: LossChange, sureness: Sureness, *, touched: Collect
     """
     pieces = losses.pieces
     kinds, kept = pieces.kinds.copy(), np.ones(len(pieces.kinds), dtype=bool)
-    doubtful: dict[str, float] = {}
+    doubtful: dict[str, NDArray[np.object_]] = {}
     sides: tuple[tuple[Literal["a", "b"], str, NDArray[np.object_]], ...] = (
         ("b", "gain", pieces.uids_b),
         ("a", "not_confirmed", pieces.uids_a),
@@ -48,7 +48,7 @@ def without_doubtful(losses: LossChange, sureness: Sureness, *, touched: Collect
         rows = np.flatnonzero((pieces.kinds == kind) & ~np.isin(own.astype(str), list(touched)))
         sure = sureness(pieces.polygons[rows], side)
         below = rows[np.nan_to_num(sure, nan=1.0) < SURE]
-        doubtful[side] = float(pieces.areas_mm2[below].sum())
+        doubtful[side] = pieces.polygons[below]
         if side == "b":
             kinds[below] = "stable"
         else:
@@ -61,4 +61,4 @@ def without_doubtful(losses: LossChange, sureness: Sureness, *, touched: Collect
         pieces.uids_b[kept],
     )
     areas = {k: float(changed.areas_mm2[changed.kinds == k].sum()) for k in dict.fromkeys(changed.kinds)}
-    return replace(losses, pieces=changed, areas_mm2=areas, doubtful_mm2=doubtful)
+    return replace(losses, pieces=changed, areas_mm2=areas, doubtful=doubtful)

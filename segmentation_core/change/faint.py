@@ -38,7 +38,7 @@ def without_faint(
 
     Both ways by one rule: of what is new in B it is asked whether it has come, of what is not seen again in B
     whether it has gone. Pieces that were traced on the pictures and are in no survey have nothing to be
-    stable: they are left out, and are no part of `CrackChange.faint_mm`.
+    stable: they are left out, and are no part of `CrackChange.faint`.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def without_faint(
     pieces = cracks.pieces
     kinds, values = pieces.kinds.copy(), pieces.values_mm.copy()
     traced = pieces.is_traced
-    faint: dict[str, NDArray[np.float64]] = {}
+    faint: dict[str, NDArray[np.object_]] = {}
     for side, asked in _ASKED:
         own = pieces.uids_b if side == "b" else pieces.uids_a
         rows = np.array(
@@ -59,7 +59,7 @@ def without_faint(
         told = (come if side == "b" else gone)(pieces.lines[rows])
         below = rows[np.nan_to_num(told, nan=1.0) < SHOWN]
         kinds[below], values[below] = "stable", np.nan
-        faint[side] = pieces.lengths_mm[below[~traced[below]]]
+        faint[side] = pieces.lines[below[~traced[below]]]
     changes = [kind for _, asked in _ASKED for kind in asked]
     kept = ~traced | np.isin(kinds.astype(str), changes)
     changed = replace(pieces, kinds=kinds, values_mm=values).chosen(np.flatnonzero(kept))
@@ -76,5 +76,5 @@ def without_faint(
         lengths_mm=lengths,
         new_corrected_mm=cracks.new_corrected_mm * left[0],
         not_seen_corrected_mm=cracks.not_seen_corrected_mm * left[1],
-        faint_mm=faint,
+        faint=faint,
     )

@@ -46,8 +46,8 @@ class LossChange:
         Losses outside the compared area.
     lost_cracks : LostCracks
     eps_mm : float
-    doubtful_mm2 : mapping of side to float
-        What only one survey has, and is no change because it is in doubt (`change.doubtful`).
+    doubtful : mapping of side to ndarray of shapely (Multi)Polygon
+        What only that survey has, and is no change because it is in doubt, mm (`change.doubtful`).
     """
 
     pieces: LossPieces
@@ -61,7 +61,7 @@ class LossChange:
     outside_b_mm2: float
     lost_cracks: LostCracks
     eps_mm: float
-    doubtful_mm2: Mapping[str, float] = field(default_factory=dict)
+    doubtful: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

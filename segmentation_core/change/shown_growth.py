@@ -69,7 +69,7 @@ def keenness(cracks: CrackChange) -> tuple[float, float] | None:
     The length that only B has and A's picture shows too, over the length that only A has and B's picture
     shows too. None where one of them is not known.
     """
-    only_b, only_a = (np.asarray(cracks.faint_mm.get(side, ()), dtype=np.float64) for side in ("b", "a"))
+    only_b, only_a = (shapely.length(cracks.faint.get(side, ())) for side in ("b", "a"))
     if not only_a.sum() or not only_b.sum():
         return None
     return float(only_b.sum() / only_a.sum()), math.hypot(_relative(only_a), _relative(only_b))

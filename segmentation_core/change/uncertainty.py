@@ -59,6 +59,17 @@ _AREA_OF_GRID = 0.0724
 """Variance of the area of a shape counted on a square grid, per perimeter x pixel^3 (Matheron)."""
 
 
+_TERMS = (
+    "scale_relative",
+    "vectoriser_a",
+    "vectoriser_b",
+    "model_a",
+    "model_b",
+    "registration",
+    "in_doubt",
+)
+
+
 @dataclass(frozen=True)
 class Difference:
     """A statistic at two dates, and the standard uncertainties of its difference, in its own unit.
@@ -77,6 +88,8 @@ class Difference:
         What the recognition does to each value: from labelled samples, or from repeats.
     registration : float
         What misregistration does to the difference.
+    in_doubt : float
+        What only one survey has and is no change: cracks that both pictures show, losses that are not sure.
     """
 
     value_a: float
@@ -88,10 +101,11 @@ class Difference:
     model_a: float = 0.0
     model_b: float = 0.0
     registration: float = 0.0
+    in_doubt: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse negative or unknown uncertainties."""
-        for name in ("scale_relative", "vectoriser_a", "vectoriser_b", "model_a", "model_b", "registration"):
+        for name in _TERMS:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ParameterError(f"uncertainty {name} = {value} is impossible", remedy="Give 0 or more")
@@ -116,6 +130,7 @@ class Difference:
             self.model_a,
             self.model_b,
             self.registration,
+            self.in_doubt,
         )
 
     @property

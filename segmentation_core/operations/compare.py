@@ -21,6 +21,7 @@ from segmentation_core.errors import ParameterError
 from segmentation_core.operations.compare_features import crack_features, loss_features
 from segmentation_core.operations.compare_figures import (
     Dated,
+    amounts_in_doubt,
     change_figures,
     element_summary,
     growth_figures,
@@ -240,7 +241,15 @@ def _compared(
         "scale": worst.registration.ground_scale,
         "overlap": worst.registration.overlap,
     }
-    figures = change_figures(elements, dated_a, dated_b, settings, same_method=not different, repeats=repeats)
+    figures = change_figures(
+        elements,
+        dated_a,
+        dated_b,
+        settings,
+        same_method=not different,
+        repeats=repeats,
+        in_doubt=amounts_in_doubt(elements, cracks, losses),
+    )
     growth = None if different else growth_of(elements, cracks, touched)
     if growth is not None:
         figures += growth_figures(elements, growth[0], (a.date, b.date))
@@ -262,8 +271,10 @@ def _compared(
         "gsd_mm": settings.gsd_mm,
         "different_methods": different,
         "traced_m": traced_m,
-        "faint_m": {side: float(lengths.sum()) / 1e3 for side, lengths in cracks.faint_mm.items()},
-        "doubtful_m2": {side: area / 1e6 for side, area in losses.doubtful_mm2.items()},
+        "faint_m": {side: float(shapely.length(lines).sum()) / 1e3 for side, lines in cracks.faint.items()},
+        "doubtful_m2": {
+            side: float(shapely.area(parts).sum()) / 1e6 for side, parts in losses.doubtful.items()
+        },
         "refused": [vars(refusal) for refusal in cracks.refusals],
         "notes": [
             *notes,

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segmentation_core.change.cracks import CrackChange
 from segmentation_core.change.epoch import ChangeSettings
@@ -32,11 +33,12 @@ from segmentation_core.operations.compare_features import regions_of
 from segmentation_core.statistics.budget import Budget
 from segmentation_core.statistics.quantities import GROWTH, QUANTITIES
 from segmentation_core.statistics.quantity import Quantity
+from segmentation_core.statistics.regions import Parts
 from segmentation_core.statistics.tally import Row
 from segmentation_core.statistics.uncertainty import Terms, uncertainties
 from segmentation_core.survey.pairs import ChangeFigure
 
-__all__ = ["Dated", "change_figures", "element_summary", "growth_figures", "growth_of"]
+__all__ = ["Dated", "amounts_in_doubt", "change_figures", "element_summary", "growth_figures", "growth_of"]
 
 _DAYS_A_YEAR = 365.2425
 _UNKNOWN = Terms(None, None, None)
@@ -67,6 +69,42 @@ class Dated:
     budget: Budget
 
 
+def amounts_in_doubt(
+    elements: Mapping[str, Any], cracks: CrackChange, losses: LossChange
+) -> list[dict[str, float]]:
+    """Return what each element's two surveys differ by and is no change: of crack_m and of loss_m2.
+
+    Cracks that both pictures show and one survey has, and losses that are not sure.
+
+    Parameters
+    ----------
+    elements : mapping of id to (Multi)Polygon
+        mm.
+    cracks : CrackChange
+        After `segmentation_core.change.faint.without_faint`.
+    losses : LossChange
+        After `segmentation_core.change.doubtful.without_doubtful`.
+    """
+    regions = regions_of(elements)
+    lengths = {side: regions.lengths_of(lines) for side, lines in cracks.faint.items()}
+    areas = {side: regions.areas_of(parts) for side, parts in losses.doubtful.items()}
+    lengths_m, areas_m2 = (
+        per_unit * np.abs(_sums(parts.get("b"), len(elements)) - _sums(parts.get("a"), len(elements)))
+        for per_unit, parts in ((1e-3, lengths), (1e-6, areas))
+    )
+    return [
+        {"crack_m": length_m, "loss_m2": area_m2}
+        for length_m, area_m2 in zip(lengths_m.tolist(), areas_m2.tolist(), strict=True)
+    ]
+
+
+def _sums(parts: Parts | None, count: int) -> NDArray[np.float64]:
+    """Return how much lies in each region."""
+    if parts is None:
+        return np.zeros(count)
+    return np.bincount(parts.regions, parts.amounts, minlength=count).astype(np.float64)
+
+
 def change_figures(
     elements: Mapping[str, Any],
     a: Dated,
@@ -75,6 +113,7 @@ def change_figures(
     *,
     same_method: bool,
     repeats: Mapping[tuple[str, str], float],
+    in_doubt: Sequence[Mapping[str, float]],
 ) -> list[ChangeFigure]:
     """Return every statistic of every element at both dates.
 
@@ -89,10 +128,12 @@ def change_figures(
         False where the surveys were made by different models or thresholds: nothing is shared then.
     repeats : mapping of (elem_id, stat) to float
         The smallest detectable change where repeats on one day tell it; else u95 is taken for it.
+    in_doubt : sequence of mapping of code to float
+        See `amounts_in_doubt`.
     """
     years = _years(a.day, b.day)
     figures = []
-    for (name, outline), row_a, row_b in zip(elements.items(), a.rows, b.rows, strict=True):
+    for (name, outline), row_a, row_b, doubt in zip(elements.items(), a.rows, b.rows, in_doubt, strict=True):
         terms = uncertainties(row_a, a.budget), uncertainties(row_b, b.budget)
         cut_m = cut_length_sigma_mm(int(row_b["node_e_count"] or 0), settings.sigma_mm) / 1e3
         stretch = stretch_sigma(settings.sigma_mm, outline)
@@ -108,7 +149,7 @@ def change_figures(
                     (row_a[code], row_b[code]),
                     pair,
                     years,
-                    _added(quantity, cut_m, stretch, row_b),
+                    (_added(quantity, cut_m, stretch, row_b), _doubt(quantity, doubt, row_b)),
                     same_method=same_method,
                     repeat=repeats.get((name, code)),
                 )
@@ -186,17 +227,26 @@ def _added(quantity: Quantity, cut_m: float, stretch: float, row: Row) -> float:
     return stretched
 
 
+def _doubt(quantity: Quantity, doubt: Mapping[str, float], row: Row) -> float:
+    """Return what is in doubt of a length or area, or of its share of the assessed area."""
+    if quantity.denominator == "assessed_m2":
+        amount = doubt.get(quantity.numerator or "", 0.0)
+        return quantity.factor * amount / float(row["assessed_m2"] or math.inf)
+    return doubt.get(quantity.code, 0.0)
+
+
 def _figure(
     whose: tuple[str, str, str],
     values: tuple[float | int | None, float | int | None],
     terms: tuple[Terms, Terms],
     years: float,
-    registration: float,
+    of_the_pair: tuple[float, float],
     *,
     same_method: bool,
     repeat: float | None,
 ) -> ChangeFigure:
     value_a, value_b = values
+    registration, in_doubt = of_the_pair
     if value_a is None or value_b is None:
         return ChangeFigure(*whose, value_a, value_b, *(None,) * 5, {}, None, "")
     a, b = float(value_a), float(value_b)
@@ -216,6 +266,7 @@ def _figure(
         model_a=models[0],
         model_b=models[1],
         registration=registration,
+        in_doubt=in_doubt,
     )
     diff = difference.difference
     smallest = repeat if repeat is not None else difference.u95 if is_known else None
@@ -233,7 +284,8 @@ def _figure(
             "vectoriser_a": difference.vectoriser_a,
             "vectoriser_b": difference.vectoriser_b,
             "model": math.hypot(difference.model_a, difference.model_b),
-            "registration": difference.registration,
+            "registration": registration,
+            "in_doubt": in_doubt,
         },
         smallest,
         "" if smallest is None else verdict(diff, difference.u95 if is_known else 0.0, smallest),

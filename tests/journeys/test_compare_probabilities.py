@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -78,6 +79,17 @@ def rejected(book, surv_id):
         connection.commit()
 
 
+def in_doubt(book, stat):
+    """What a difference is uncertain by because one survey alone has what is no change; and the verdict."""
+    with closing(sqlite3.connect(book)) as connection:
+        ((terms, u95, verdict),) = connection.execute(
+            "SELECT terms, u95_diff, verdict FROM change_stats WHERE stat = ?", (stat,)
+        ).fetchall()
+    told = json.loads(terms)["in_doubt"]
+    assert u95 > 1.9 * told
+    return told, verdict
+
+
 def test_what_both_pictures_show_is_no_change(tmp_path):
     """A crack of which the first network had no idea, and one that the second one lost: both were there."""
     result = compare(surveyed(tmp_path, told=(0.02, 1.0), old=0.02), FIRST, SECOND)
@@ -97,6 +109,8 @@ def test_what_both_pictures_show_is_no_change(tmp_path):
             "SELECT value_a, value_b, diff, u95_diff FROM change_stats WHERE stat = 'crack_growth_m'"
         ).fetchall()
     assert rows == [(None, None, growth["value"], growth["u95"])]
+    told, _ = in_doubt(tmp_path / "book.gpkg", "crack_m")
+    assert told == pytest.approx(abs(faint["b"] - faint["a"]))
 
 
 def test_what_one_picture_shows_is_new_whatever_the_first_network_dreamt(tmp_path):
@@ -205,3 +219,6 @@ def test_losses_in_doubt_are_no_change(tmp_path, level, counts):
         assert (losses["gain_m2"], losses["not_confirmed_m2"]) == (0, 0)
         assert doubtful["a"] == pytest.approx(two_dates.RETOUCHED_M2, rel=0.1)
         assert doubtful["b"] > 0
+    told, verdict = in_doubt(tmp_path / "book.gpkg", "loss_m2")
+    assert told == pytest.approx(abs(doubtful["b"] - doubtful["a"]))
+    assert counts or verdict == "no change that can be shown"

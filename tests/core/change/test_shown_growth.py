@@ -31,7 +31,10 @@ def change(grown, not_seen, faint, *, stable=10_000.0, apart=APART_MM):
         uids,
         np.full(len(sized), np.nan),
     )
-    told = {side: np.array(lengths, float) for side, lengths in faint.items()}
+    told = {
+        side: np.array([shapely.LineString([(0, 0), (size, 0)]) for size in sizes], dtype=object)
+        for side, sizes in faint.items()
+    }
     return CrackChange(pieces, pieces.sums(), Difference(0, 0), 0, 0, {}, EPS_MM, (), told)
 
 
