@@ -198,8 +198,13 @@ def rough(rng: np.random.Generator, shape: tuple[int, int], cell: float) -> NDAr
 
 
 def _densified(cell: Cell) -> Outline:
-    """Return the closed outline with a point every 3 px, so that it bends as the cracks did."""
+    """Return the closed outline with a point every 3 px, so that it bends as the cracks did.
+
+    A cell with less outline than that keeps its corners.
+    """
     closed = np.vstack((cell, cell[:1]))
     at = np.r_[0, np.cumsum(np.hypot(*np.diff(closed, axis=0).T))]
+    if at[-1] <= 3.0:
+        return closed
     s = np.arange(0, at[-1], 3.0)
     return np.column_stack((np.interp(s, at, closed[:, 0]), np.interp(s, at, closed[:, 1])))

@@ -113,6 +113,13 @@ def test_flakes_take_about_the_wanted_share_and_end_at_cracks():
     assert near > 2 * anywhere
 
 
+def test_a_film_of_cells_finer_than_a_pixel_falls_too():
+    bend = bending(np.random.default_rng(2), SHAPE)
+    corners = np.random.default_rng(3).uniform((50, 50), (1150, 350), (40, 2))
+    cells = [corner + np.array([[0, 0], [0.5, 0], [0, 0.5]]) for corner in corners]
+    assert flakes_fallen(np.random.default_rng(1), SHAPE, cells, DAMAGE, bend)
+
+
 def test_whole_paint_can_lose_chips_too():
     bend = bending(np.random.default_rng(0), SHAPE)
     lost = loss_coverage(flakes_fallen(np.random.default_rng(1), SHAPE, [], DAMAGE, bend), SHAPE) >= 8
