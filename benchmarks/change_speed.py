@@ -29,6 +29,7 @@ from crack_scores import covers_truth, false_change_shares, scores, together
 from segmentation_core.change.cracks import compare_cracks
 from segmentation_core.change.epoch import ChangeSettings, Epoch, compared_area
 from segmentation_core.change.losses import compare_losses
+from segmentation_core.operations.compare_features import crack_features
 
 CELL_PX = 60.0
 
@@ -77,11 +78,14 @@ def speed(count: int) -> None:
     middle, middle_cpu = time.perf_counter(), time.process_time()
     plain_overlay(a, b, chosen.eps_mm)
     stop, stop_cpu = time.perf_counter(), time.process_time()
+    features = crack_features(found, {"wall": a.assessed}, 1.0, sure=True)
+    written = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{len(a.lines)} branches ({vertices} vertices) against {len(b.lines)}: {middle - start:.1f} s")
     own, plain = middle_cpu - start_cpu, stop_cpu - middle_cpu
     print(f"processor time {own:.1f} s, of a plain overlay {plain:.1f} s; ratio {own / plain:.2f}")
     print(f"(elapsed: {stop - middle:.1f} s for the plain overlay)")
+    print(f"(elapsed: {written - stop:.1f} s for {len(features)} features of the book)")
     print(f"{len(found.pieces)} pieces; peak memory {peak:.2f} GiB")
 
 

@@ -47,7 +47,7 @@ def crack_features(
     sure : bool
         False where the surveys were made differently.
     """
-    pieces = cracks.pieces
+    pieces, traced = cracks.pieces, cracks.pieces.is_traced
     kinds = [_KIND_OF.get(key) for key in zip(pieces.sides.tolist(), pieces.kinds.tolist(), strict=True)]
     long = pieces.lengths_mm > _THINNEST_MM
     kept = np.array([i for i, kind in enumerate(kinds) if kind is not None and long[i]], dtype=np.int64)
@@ -68,7 +68,7 @@ def crack_features(
                 wider_m=value_m if kind == "widened" else None,
                 uid_a=pieces.uids_a[index] or None,
                 uid_b=pieces.uids_b[index] or None,
-                is_sure=sure and kind != "not_compared" and not pieces.is_traced[index],
+                is_sure=sure and kind != "not_compared" and not traced[index],
             )
         )
     return features
