@@ -58,7 +58,7 @@ from segmentation_core.survey.surveys import Survey, orthophotos_of
 
 __all__ = ["compare"]
 
-METHOD_VERSION = "4"
+METHOD_VERSION = "5"
 
 
 def compare(
